@@ -1,0 +1,1 @@
+"""Crystal faces, their pairs of atoms, and the wavevectors of their surface zones."""

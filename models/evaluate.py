@@ -1,0 +1,157 @@
+"""Runs the stages of a model: grain by grain, each shared result once.
+
+This is the only place that knows how stages, inputs, parts and batches fit together; a
+sweep, a test and a notebook all compute through it, so they get the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from models.protocol import WHOLE, Arrays, Model, Parameters, Part, Stage
+
+MEMORY_BYTES = 256 * 2**20
+"""How much the results of shared stages may take before the oldest are forgotten."""
+
+
+def content_key(model: Model, stage: Stage, p: Parameters) -> str:
+    """Name a stage's result by its content: model, revision, stage and what it depends on."""
+    values = p.canonical().model_dump(include=set(model.depends_on(stage)))
+    text = json.dumps([model.name, model.revision, stage.name, values], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+class Evaluator:
+    """Computes stages of one model and remembers recent results by their key.
+
+    `kept` looks a whole result up by its key, outside this process (the workspace).
+    """
+
+    def __init__(self, model: Model, kept: Callable[[str], Arrays | None] | None = None) -> None:
+        self.model = model
+        self._kept = kept
+        self._memory: OrderedDict[tuple[str, Part], Arrays] = OrderedDict()
+        self._bytes = 0
+
+    def grain(self, stage: Stage, points: Sequence[Any], part: Part = WHOLE) -> Arrays:
+        """Compute one grain of a batch of points: arrays with the points first.
+
+        `points` holds 1 .. `stage.batch` points of equal shape. Along a cut dim the
+        arrays have `part.size` entries, the last grain's padding included.
+        """
+        if stage.batch > 1:
+            filled = [*points, *[points[-1]] * (stage.batch - len(points))]
+            inputs = {name: self._batch_input(name, filled, part) for name in stage.inputs}
+            full = stage.run(filled, inputs, part)
+            return {name: array[: len(points)] for name, array in full.items()}
+        rows = [self._single(stage, p, part) for p in points]
+        if len(rows) == 1:
+            return rows[0]
+        return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+
+    def whole(self, stage: Stage, p: Any) -> Arrays:
+        """Compute a stage of one point, all grains joined: arrays with the point first."""
+        if stage.sums:
+            return self.finish(stage, p, add_tree([self.partial(stage, p, part)
+                                                   for part in self.model.parts(stage, p)]))  # fmt: skip
+        parts = self.model.parts(stage, p)
+        if stage.cut is None:
+            return self.grain(stage, [p])
+        pieces = [trimmed(self.grain(stage, [p], part), part) for part in parts]
+        return {name: np.concatenate([x[name] for x in pieces], axis=1) for name in pieces[0]}
+
+    def partial(self, stage: Stage, p: Any, part: Part) -> Arrays:
+        """Compute the partial sum that one grain of a summed stage gives."""
+        return self.grain(stage, [p], part)
+
+    def finish(self, stage: Stage, p: Any, total: Arrays) -> Arrays:
+        """Turn a summed stage's total into its result, with the point first."""
+        row = stage.gather(p, {name: array[0] for name, array in total.items()})
+        return {name: np.asarray(array)[None] for name, array in row.items()}
+
+    def _batch_input(self, name: str, points: Sequence[Any], part: Part) -> Arrays:
+        rows = [self._input(name, p, part) for p in points]
+        return {key: np.concatenate([row[key] for row in rows]) for key in rows[0]}
+
+    def _input(self, name: str, p: Any, part: Part) -> Arrays:
+        stage = self.model.stage(name)
+        if stage.cut is not None and not stage.sums:
+            return self._single(stage, p, part)
+        return self._remember((content_key(self.model, stage, p), WHOLE),
+                              lambda: self.whole(stage, p))  # fmt: skip
+
+    def _single(self, stage: Stage, p: Any, part: Part) -> Arrays:
+        key = content_key(self.model, stage, p)
+        return self._remember((key, part), lambda: self._compute(stage, p, part, key))
+
+    def _compute(self, stage: Stage, p: Any, part: Part, key: str) -> Arrays:
+        if self._kept is not None and (kept := self._kept(key)) is not None:
+            if stage.cut is None or stage.sums:
+                return kept
+            return {name: array[:, part.indices] for name, array in kept.items()}
+        inputs = {name: self._input(name, p, part) for name in stage.inputs}
+        return stage.run([p], inputs, part)
+
+    def _remember(self, key: tuple[str, Part], compute: Callable[[], Arrays]) -> Arrays:
+        if key in self._memory:
+            self._memory.move_to_end(key)
+            return self._memory[key]
+        result = self._memory[key] = compute()
+        self._bytes += size_of(result)
+        while self._bytes > MEMORY_BYTES and len(self._memory) > 1:
+            self._bytes -= size_of(self._memory.popitem(last=False)[1])
+        return result
+
+
+def size_of(arrays: Arrays) -> int:
+    """Give the bytes that named arrays hold."""
+    return sum(array.nbytes for array in arrays.values())
+
+
+def trimmed(grain: Arrays, part: Part) -> Arrays:
+    """Cut the padding off a grain of a cut stage."""
+    return {name: array[:, : part.stop - part.start] for name, array in grain.items()}
+
+
+def add_tree(partials: Sequence[Arrays]) -> Arrays:
+    """Add partial sums pairwise, level by level.
+
+    The tree depends on the number of grains alone. Whoever adds aligned runs of 2**m
+    neighbouring grains first and then the runs by the same rule gets the same bytes.
+    """
+    level = list(partials)
+    while len(level) > 1:
+        pairs = [add(a, b) for a, b in zip(level[::2], level[1::2], strict=False)]
+        level = pairs + level[2 * len(pairs):]  # fmt: skip
+    return level[0]
+
+
+def add(a: Arrays, b: Arrays) -> Arrays:
+    """Add two partial sums, name by name."""
+    return {name: a[name] + b[name] for name in a}
+
+
+def compute(model: Model, outputs: Iterable[str], p: Parameters) -> Arrays:
+    """Compute variables of one point in this process, in the unit that a sweep stores.
+
+    Example
+    -------
+    >>> from models.registry import get
+    >>> chain = get("chain")
+    >>> point = chain.parameters(atoms=2)
+    >>> compute(chain, ["frequency_squared"], point)["frequency_squared"].round(12)
+    array([0., 2.])
+    """
+    evaluator = Evaluator(model)
+    found = model.variables()
+    result: Arrays = {}
+    for name in outputs:
+        variable, stage = found[name]
+        result[name] = model.present(name, evaluator.whole(stage, p)[name][0], p)
+    return result

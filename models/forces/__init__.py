@@ -1,0 +1,1 @@
+"""Pair forces: Lennard-Jones and central springs, static sums and relaxation."""

@@ -1,0 +1,137 @@
+"""Projected bulk bands: the frequencies that the infinite crystal has at an in-plane k.
+
+Each sorted branch is scanned over k_z in [0, 2 pi/h); its lowest and highest points are
+refined, and bands that touch are merged. What lies outside them can only live at a surface.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from models.modes.phase_sums import Couplings
+from models.protocol import FloatArray, IntArray
+
+SCAN = 400
+"""Values of k_z in the first scan."""
+ZOOMS = 12
+"""Refinements of each extremum; every one narrows k_z by a factor of four."""
+TOUCHING = 4e-5
+"""Bands nearer than this share of the highest frequency count as one."""
+
+
+def signed_root(squared: FloatArray) -> FloatArray:
+    """Frequency of a squared frequency: negative for an unstable mode."""
+    return np.sign(squared) * np.sqrt(np.abs(squared))
+
+
+def bulk_bands(crystal: Couplings, wavevectors: FloatArray) -> FloatArray:
+    """Find the projected bulk bands of a crystal with one atom in its cell.
+
+    Parameters
+    ----------
+    crystal : couplings of ideal layers 0 .. depth; `self_terms[0]` is that of the bulk
+    wavevectors : (n, 2)
+
+    Returns
+    -------
+    (n, 3, 2): bands in ascending order, low and high edge; NaN where bands have merged
+    """
+    terms = _depth_sums(crystal, wavevectors)
+    angle = 2 * np.pi * np.arange(SCAN) / SCAN
+    squared = _branches(terms, np.broadcast_to(angle, (len(wavevectors), SCAN)))
+    low = _refined(terms, squared, angle, 1.0)
+    high = _refined(terms, squared, angle, -1.0)
+    edges = signed_root(np.stack([low, high], axis=-1))
+    return merged(edges)
+
+
+def _depth_sums(crystal: Couplings, wavevectors: FloatArray) -> tuple[FloatArray, ...]:
+    """On-site sums (n, 6), cosine and sine sums by depth, each (n, depths, 6)."""
+    on_site = crystal.self_terms[0] + (
+        np.cos(wavevectors @ crystal.vectors[0].T) @ crystal.cosine[0]
+    )
+    below = list(zip(crystal.vectors[1:], crystal.cosine[1:], crystal.sine[1:], strict=True))
+    even = np.stack([np.cos(wavevectors @ r.T) @ c for r, c, _ in below], axis=1)
+    odd = np.stack([np.sin(wavevectors @ r.T) @ s for r, _, s in below], axis=1)
+    return on_site, 2 * even, 2 * odd
+
+
+def _branches(terms: tuple[FloatArray, ...], angle: FloatArray) -> FloatArray:
+    """Squared frequencies at k_z h = angle (n, m), sorted: (n, m, 3).
+
+    A Bravais crystal has an inversion centre on every atom, so D(k) is real.
+    """
+    on_site, even, odd = terms
+    depth = np.arange(1, even.shape[1] + 1)
+    phase = angle[..., None] * depth
+    six = on_site[:, None] + np.cos(phase) @ even + np.sin(phase) @ odd
+    matrix = np.empty((*angle.shape, 3, 3))
+    matrix[..., 0, 0] = six[..., 0]
+    matrix[..., 1, 0] = six[..., 1]
+    matrix[..., 2, 0] = six[..., 2]
+    matrix[..., 1, 1] = six[..., 3]
+    matrix[..., 2, 1] = six[..., 4]
+    matrix[..., 2, 2] = six[..., 5]
+    return np.linalg.eigvalsh(matrix)
+
+
+def _refined(
+    terms: tuple[FloatArray, ...], squared: FloatArray, angle: FloatArray, sign: float
+) -> FloatArray:
+    """Refine the minimum (sign 1) or maximum (sign -1) of each branch, (n, 3)."""
+    best = (sign * squared).argmin(axis=1)
+    value = (sign * squared).min(axis=1)
+    centre = angle[best]
+    width = 2 * np.pi / SCAN
+    window = np.arange(-4, 5) / 4
+    n = len(squared)
+    for _ in range(ZOOMS):
+        at = centre[..., None] + width * window
+        fine = sign * _branches(terms, at.reshape(n, -1)).reshape(n, 3, len(window), 3)
+        own = np.stack([fine[:, b, :, b] for b in range(3)], axis=1)
+        place: IntArray = own.argmin(axis=2)
+        centre = np.take_along_axis(at, place[..., None], axis=2)[..., 0]
+        value = np.minimum(value, own.min(axis=2))
+        width /= 4
+    return sign * value
+
+
+def merged(edges: FloatArray) -> FloatArray:
+    """Join bands that overlap or touch, (n, bands, 2), NaN at the end."""
+    order = edges[..., 0].argsort(axis=1, kind="stable")
+    edges = np.take_along_axis(edges, order[..., None], axis=1)
+    near = TOUCHING * np.abs(edges[..., 1]).max(axis=1)
+    result = np.full_like(edges, np.nan)
+    result[:, 0] = edges[:, 0]
+    last = np.zeros(len(edges), dtype=np.int64)
+    every = np.arange(len(edges))
+    for band in range(1, edges.shape[1]):
+        top = result[every, last, 1]
+        apart = edges[:, band, 0] - top >= near
+        last = last + apart
+        result[every, last, 0] = np.where(apart, edges[:, band, 0], result[every, last, 0])
+        high = np.where(apart, edges[:, band, 1], np.maximum(top, edges[:, band, 1]))
+        result[every, last, 1] = high
+    return result
+
+
+def place_modes(frequency: FloatArray, bands: FloatArray) -> IntArray:
+    """Place modes against the bands: 0 inside, 1 below, 2 in a gap, 3 above.
+
+    Parameters
+    ----------
+    frequency : (n, modes)
+    bands : (n, bands, 2), NaN where there is none
+
+    Returns
+    -------
+    (n, modes)
+    """
+    tolerance = TOUCHING * np.nanmax(np.abs(bands), axis=(1, 2))[:, None]
+    low, high = np.nanmin(bands, axis=(1, 2))[:, None], np.nanmax(bands, axis=(1, 2))[:, None]
+    inside = np.zeros(frequency.shape, dtype=bool)
+    for band in range(bands.shape[1]):
+        above_edge = frequency >= bands[:, band, :1] - tolerance
+        inside |= above_edge & (frequency <= bands[:, band, 1:] + tolerance)
+    outside = np.where(frequency < low - tolerance, 1, np.where(frequency > high + tolerance, 3, 2))
+    return np.where(inside, 0, outside)

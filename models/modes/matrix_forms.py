@@ -1,0 +1,213 @@
+"""The dynamical matrix of a slab in the cheapest form that its symmetry allows.
+
+Three forms, in the order of preference (Wallis part 2B; "axial-inversion symmetry"):
+
+* two-fold axis along the normal: with u_z -> i u_z the matrix is real symmetric at every
+  k, whatever the masses; if both faces are alike too, the reflection in the middle plane
+  (with z -> -z) splits it into two halves;
+* inversion centre: Re D + P Im D, P reversing the layers, is real symmetric and has D's
+  spectrum; D's vectors are (w + i P w)/sqrt 2;
+* neither: the complex Hermitian matrix itself.
+
+Every element is a signed sum of at most two columns of the phase sums, times a mass
+factor, so that one gather builds a grain of matrices.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.forces.pair_forces import ELEMENT
+from models.modes.phase_sums import Couplings
+from models.protocol import Arrays, ComplexArray, FloatArray, IntArray
+
+NORMAL_SIGN = np.array([1.0, 1.0, -1.0])
+"""How x, y, z turn under the reflection in the middle plane, after u_z -> i u_z."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A real symmetric (or complex Hermitian) block of order n of the dynamical matrix."""
+
+    first: IntArray
+    """(n * n,), column of the phase sums."""
+    second: IntArray | None
+    """(n * n,), column added to it (or times i, in the complex form)."""
+    scale: FloatArray
+    """(n * n,), mass factors."""
+    row: IntArray
+    """(n,), the coordinate 3 * layer + direction that a row of a vector belongs to."""
+    mirror: IntArray
+    """(n,), the coordinate that carries the other half of it, or the same one."""
+    sector: float = 1.0
+    """Parity of the block under the reflection, where it has one."""
+
+
+@dataclass(frozen=True)
+class MatrixForm:
+    """How to build and read the dynamical matrix of one slab."""
+
+    kind: str
+    """"two-fold", "split", "inversion" or "complex"."""
+    layers: int
+    blocks: tuple[Block, ...]
+
+    def as_arrays(self) -> Arrays:
+        """Flatten into named arrays, as stages hand them on."""
+        arrays: Arrays = {"kind": np.array(self.kind), "layers": np.array(self.layers)}
+        for i, b in enumerate(self.blocks):
+            arrays |= {
+                f"first_{i}": b.first, f"scale_{i}": b.scale, f"row_{i}": b.row,
+                f"mirror_{i}": b.mirror, f"sector_{i}": np.array(b.sector),
+            }  # fmt: skip
+            if b.second is not None:
+                arrays[f"second_{i}"] = b.second
+        return arrays
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> MatrixForm:
+        """Undo `as_arrays`."""
+        count = sum(name.startswith("first_") for name in arrays)
+        blocks = tuple(
+            Block(
+                arrays[f"first_{i}"], arrays.get(f"second_{i}"), arrays[f"scale_{i}"],
+                arrays[f"row_{i}"], arrays[f"mirror_{i}"], float(arrays[f"sector_{i}"]),
+            )
+            for i in range(count)
+        )  # fmt: skip
+        return cls(str(arrays["kind"]), int(arrays["layers"]), blocks)
+
+    def matrices(self, sums: FloatArray, block: Block) -> FloatArray | ComplexArray:
+        """Build a block for a grain of wavevectors, (n_k, n, n)."""
+        n = len(block.row)
+        first = np.take(sums, block.first, axis=1)
+        if block.second is None:
+            matrix = first
+        elif self.kind == "complex":
+            matrix = first + 1j * np.take(sums, block.second, axis=1)
+        else:
+            first += np.take(sums, block.second, axis=1)
+            matrix = first
+        if not (block.scale == 1).all():
+            matrix *= block.scale
+        return matrix.reshape(len(sums), n, n)
+
+    def shares(self, block: Block, of: FloatArray) -> FloatArray:
+        """Weights that turn squared rows of a block's vectors into shares of coordinates.
+
+        `of` is (sets, 3 * layers), one or zero for each coordinate; gives (sets, n).
+        """
+        return (of[:, block.row] + of[:, block.mirror]) / 2
+
+    def vectors(self, block: Block, w: FloatArray | ComplexArray) -> ComplexArray:
+        """Turn a block's vectors (n_k, n, modes) into D's, (n_k, 3 * layers, modes)."""
+        full = np.zeros((len(w), 3 * self.layers, w.shape[2]), dtype=complex)
+        if self.kind == "complex":
+            return w.astype(complex)
+        if self.kind == "inversion":
+            return (w + 1j * w[:, block.mirror]) / np.sqrt(2)
+        if self.kind == "two-fold":
+            full[:, block.row] = w
+        else:
+            alone = block.row == block.mirror
+            half = np.where(alone, 1.0, np.sqrt(0.5))[:, None]
+            sign = (block.sector * NORMAL_SIGN[block.row % 3])[:, None]
+            full[:, block.mirror] = sign * half * w
+            full[:, block.row] = half * w
+        full[:, 2::3] *= 1j
+        return full
+
+
+def choose_form(
+    couplings: Couplings, masses: FloatArray, two_fold: bool, symmetric: bool
+) -> MatrixForm:
+    """Choose the cheapest form and work out where its elements come from.
+
+    Parameters
+    ----------
+    masses : (layers,)
+    two_fold : the normal is a two-fold axis of the face
+    symmetric : couplings and masses are the same seen from both faces
+    """
+    layers = len(masses)
+    coordinate = np.arange(3 * layers)
+    reverse = 3 * (layers - 1 - coordinate // 3) + coordinate % 3
+    weight = np.repeat(1 / np.sqrt(masses), 3)
+    scale = np.outer(weight, weight)
+    real, imaginary = _columns(couplings)
+    zero = 2 * couplings.width
+    if two_fold:
+        turned = _turn_normal(real, imaginary, couplings.width, zero)
+        if not symmetric or layers == 1:
+            block = Block(turned.ravel(), None, scale.ravel(), coordinate, coordinate)
+            return MatrixForm("two-fold", layers, (block,))
+        sectors = (1.0, -1.0)
+        blocks = tuple(_sector(turned, scale, reverse, s, couplings.width) for s in sectors)
+        return MatrixForm("split", layers, blocks)
+    if symmetric:
+        block = Block(real.ravel(), imaginary[reverse].ravel(), scale.ravel(), coordinate, reverse)
+        return MatrixForm("inversion", layers, (block,))
+    block = Block(real.ravel(), imaginary.ravel(), scale.ravel(), coordinate, coordinate)
+    return MatrixForm("complex", layers, (block,))
+
+
+def _columns(couplings: Couplings) -> tuple[IntArray, IntArray]:
+    """Columns of Re D and Im D for every element, each (3 layers, 3 layers)."""
+    layers, width = couplings.layers, couplings.width
+    zero = 2 * width
+    l, m = np.meshgrid(np.arange(layers), np.arange(layers), indexing="ij")
+    upper, lower = np.minimum(l, m), np.maximum(l, m)
+    start = couplings.column[upper, lower]
+    coupled = start > 0
+    coupled[0, 0] = True  # the first column of all belongs to the first layer itself
+    real = np.where(coupled[..., None, None], start[..., None, None] + ELEMENT, zero)
+    sine = (start + couplings.sine_offset[upper, lower])[..., None, None] + ELEMENT
+    # D(l', l) is the adjoint of D(l, l'), so the sine sums change sign below the diagonal
+    sine = np.where((l > m)[..., None, None], sine + width, sine)
+    imaginary = np.where((coupled & (l != m))[..., None, None], sine, zero)
+    shape = (3 * layers, 3 * layers)
+    return (
+        real.transpose(0, 2, 1, 3).reshape(shape),
+        imaginary.transpose(0, 2, 1, 3).reshape(shape),
+    )
+
+
+def _turn_normal(real: IntArray, imaginary: IntArray, width: int, zero: int) -> IntArray:
+    """Columns of U^H D U with U = (1, 1, i): x-z elements are real then."""
+    direction = np.arange(len(real)) % 3
+    normal = direction == 2
+    turned = real.copy()
+    # i D_xz = i (i s) = -s and -i D_zx = s, with s the sine sum
+    xz = ~normal[:, None] & normal[None, :]
+    zx = normal[:, None] & ~normal[None, :]
+    turned[xz] = _negative(imaginary, width, zero)[xz]
+    turned[zx] = imaginary[zx]
+    return turned
+
+
+def _negative(column: IntArray, width: int, zero: int) -> IntArray:
+    """Columns of the negatives."""
+    return np.where(column == zero, zero, np.where(column >= width, column - width, column + width))
+
+
+def _sector(
+    turned: IntArray, scale: FloatArray, reverse: IntArray, sector: float, width: int
+) -> Block:
+    """One parity block: (|l a> + sector * sign_a |mirror l a>)/sqrt 2 for the upper half.
+
+    In the middle layer only the coordinates with sector * sign_a = 1 exist.
+    """
+    zero = 2 * width
+    coordinate = np.arange(len(reverse))
+    sign = sector * NORMAL_SIGN[coordinate % 3]
+    row = coordinate[(coordinate < reverse) | ((coordinate == reverse) & (sign > 0))]
+    mirror = reverse[row]
+    alone = row == mirror
+    first = turned[np.ix_(row, row)]
+    second = turned[np.ix_(row, mirror)]
+    second = np.where(sign[row][None, :] > 0, second, _negative(second, width, zero))
+    second = np.where(alone[None, :] | alone[:, None], zero, second)
+    factor = scale[np.ix_(row, row)] * np.where(alone[:, None] ^ alone[None, :], np.sqrt(2), 1.0)
+    return Block(first.ravel(), second.ravel(), factor.ravel(), row, mirror, sector)

@@ -1,0 +1,273 @@
+"""What a model is: parameters, variables, and a short chain of stages.
+
+A model file declares
+
+* `Parameters`: one point of a sweep, each field with its unit, range and meaning;
+* `Dim`: the own dims of its variables (k, mode, layer, ...), with their coordinates;
+* `Stage`: one step of the calculation, with the parameters that it depends on, the
+  stages whose results it reads, and the `Variable`s that it gives.
+
+Stages are pure functions of their parameters and inputs. They know nothing of sweeps,
+files or clusters. Whoever runs them may cut the work anywhere between grains and points,
+and must get the same bytes: every call of `run` therefore sees arrays of one fixed shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any, ClassVar, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, model_validator
+
+FloatArray: TypeAlias = NDArray[np.float64]
+IntArray: TypeAlias = NDArray[np.int64]
+ComplexArray: TypeAlias = NDArray[np.complex128]
+Arrays: TypeAlias = dict[str, NDArray[Any]]
+"""Named arrays. What a stage gives has the points of the batch on its first axis."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """Marks the unit of a parameter: `Annotated[float, Unit("host mass")]`."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A condition that ties several parameters together."""
+
+    names: tuple[str, ...]
+    check: Callable[[Any], str | None]
+
+
+def rule(*names: str) -> Callable[[Callable[[Any], str | None]], Any]:
+    """Declare a condition between parameters, inside a `Parameters` class.
+
+    The function gets an object that carries just the named parameters, and returns None
+    or a sentence that says what is wrong and what to do. Naming them lets a sweep of a
+    million points check the condition on the few values that matter.
+    """
+
+    def mark(check: Callable[[Any], str | None]) -> Any:
+        marked = staticmethod(check)
+        marked.__dict__["rule_names"] = names
+        return marked
+
+    return mark
+
+
+class Parameters(BaseModel):
+    """One point of a sweep. Equal parameters give equal results."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True,
+        allow_inf_nan=False, validate_default=False,
+    )  # fmt: skip
+    rules: ClassVar[tuple[Rule, ...]] = ()
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        own = [
+            Rule(f.__dict__["rule_names"], f.__func__)
+            for f in vars(cls).values()
+            if isinstance(f, staticmethod) and "rule_names" in f.__dict__
+        ]
+        cls.rules = (*cls.rules, *own)
+
+    @model_validator(mode="after")
+    def _obey_rules(self) -> Self:
+        broken = [
+            text
+            for r in self.rules
+            if (text := r.check(SimpleNamespace(**{n: getattr(self, n) for n in r.names})))
+        ]
+        if broken:
+            msg = " ".join(broken)
+            raise ValueError(msg)
+        return self
+
+    def canonical(self) -> Self:
+        """Return parameters that give the same results, the same for all that do.
+
+        A model overrides this where a parameter may be without effect (the mass of an
+        adlayer that is not there), so that such points are computed once.
+        """
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Dim:
+    """An own dim of variables: what its index counts and, where it has one, its coordinate."""
+
+    name: str
+    long_name: str
+    unit: str = "1"
+    coordinate: Callable[[Any], Sequence[float] | Sequence[str]] | None = None
+    """From the parameters to the values along the dim; None: the index itself."""
+    described_by: tuple[str, ...] = ()
+    """Variables that are stored beside every variable that has this dim."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A result that can be stored."""
+
+    name: str
+    dims: tuple[str, ...]
+    unit: str
+    """A unit, or a quantity (such as "frequency") that `Model.unit_of` turns into one."""
+    long_name: str
+    source: str = ""
+    dtype: str = "float64"
+    flags: tuple[str, ...] = ()
+    """Meanings of 0, 1, 2, ... for a dtype of "uint8"; 255 says: not there."""
+    standard: bool = True
+    """Stored when a sweep names no outputs."""
+    always: bool = False
+    """Stored whenever its stage is: a verdict, or what is needed to read the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The piece of a cut dim that one call works on: one grain, of fixed `size`."""
+
+    start: int
+    stop: int
+    size: int
+
+    @property
+    def indices(self) -> IntArray:
+        """The elements of the grain, shape (size,); the last grain repeats its last one."""
+        return np.minimum(np.arange(self.start, self.start + self.size), self.stop - 1)
+
+
+WHOLE = Part(0, 1, 1)
+"""The only part of a stage that is not cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one call of `run` takes, for one point."""
+
+    flops: float
+    """Equivalent floating-point operations, 1e10 of them a second on a common core."""
+    peak_bytes: float
+    """Bound on the memory in use at once beside the interpreter."""
+    result_bytes: float = 0.0
+
+
+class Stage:
+    """One step of a model's calculation; subclass it and set the class attributes.
+
+    A stage overrides `solve` (one point a call) or `run` (a batch of points of equal
+    shape as arrays, for points that cost little).
+    """
+
+    name: ClassVar[str]
+    depends_on: ClassVar[tuple[str, ...]]
+    """Parameters that the stage reads itself; those of its inputs count by themselves."""
+    inputs: ClassVar[tuple[str, ...]] = ()
+    variables: ClassVar[tuple[Variable, ...]] = ()
+    cut: ClassVar[str | None] = None
+    """The dim that parts cut. Every array of the result then begins with it."""
+    sums: ClassVar[bool] = False
+    """Grains give partial sums, added in a fixed tree and finished by `gather`."""
+    batch: ClassVar[int] = 1
+    """Points that one call sees; the framework repeats the last one to fill it."""
+
+    def cost(self, parameters: Any, part: Part) -> Cost:
+        """Say what one point takes for one part."""
+        raise NotImplementedError
+
+    def solve(self, p: Any, inputs: Mapping[str, Arrays], part: Part) -> Arrays:
+        """Compute one point: arrays without a point axis."""
+        raise NotImplementedError
+
+    def run(self, points: Sequence[Any], inputs: Mapping[str, Arrays], part: Part) -> Arrays:
+        """Compute a batch of points of equal shape: arrays with the points first."""
+        rows = [
+            self.solve(p, {n: {k: a[i] for k, a in v.items()} for n, v in inputs.items()}, part)
+            for i, p in enumerate(points)
+        ]
+        if len(rows) == 1:
+            return {name: np.asarray(array)[None] for name, array in rows[0].items()}
+        return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+
+    def gather(self, p: Any, total: Arrays) -> Arrays:
+        """Turn the sum over all grains into the result of one point (no point axis)."""
+        return total
+
+    def unstable(self, result: Arrays) -> NDArray[np.bool_]:
+        """Say which points of a result belong to an unstable crystal, shape (points,)."""
+        first = next(iter(result.values()))
+        return np.zeros(len(first), dtype=bool)
+
+
+class Model:
+    """A physical system that can be swept; subclass it and set the class attributes."""
+
+    name: ClassVar[str]
+    revision: ClassVar[int]
+    """Raised when the numbers change: results of another revision are not reused."""
+    title: ClassVar[str]
+    source: ClassVar[str]
+    parameters: ClassVar[type[Parameters]]
+    dims: ClassVar[tuple[Dim, ...]]
+    stages: ClassVar[tuple[Stage, ...]]
+    """In an order in which each stage stands after its inputs."""
+    shape_parameters: ClassVar[tuple[str, ...]]
+    """Parameters that decide the lengths of dims and the cost. Equal shape: these are equal."""
+    output_depends_on: ClassVar[tuple[str, ...]] = ()
+    """Parameters that only scale or rename what the stages give (see `present`)."""
+    unit_parameters: ClassVar[tuple[str, ...]] = ()
+    """Parameters that decide the units; one sweep has one unit per variable."""
+    fixed_only: ClassVar[tuple[str, ...]] = ()
+    """Parameters that name an inner dim, and so cannot be an axis."""
+
+    def lengths(self, p: Any) -> dict[str, int]:
+        """Give the length of every own dim, from the parameters alone."""
+        raise NotImplementedError
+
+    def grain(self, dim: str, p: Any) -> int:
+        """Give how many elements of a cut dim one call of `run` sees."""
+        raise NotImplementedError
+
+    def unit_of(self, quantity: str, p: Any) -> str:
+        """Turn the quantity that a variable names into a unit."""
+        return quantity
+
+    def present(self, variable: str, values: NDArray[Any], p: Any) -> NDArray[Any]:
+        """Bring what a stage gave into the unit that is stored."""
+        return values
+
+    def stage(self, name: str) -> Stage:
+        """Find a stage by its name."""
+        return next(s for s in self.stages if s.name == name)
+
+    def dim(self, name: str) -> Dim:
+        """Find an own dim by its name."""
+        return next(d for d in self.dims if d.name == name)
+
+    def variables(self) -> dict[str, tuple[Variable, Stage]]:
+        """Give every variable with the stage that it comes from, by name."""
+        return {v.name: (v, s) for s in self.stages for v in s.variables}
+
+    def depends_on(self, stage: Stage) -> tuple[str, ...]:
+        """Give all parameters that a stage depends on, directly or through its inputs."""
+        names = set(stage.depends_on)
+        for name in stage.inputs:
+            names.update(self.depends_on(self.stage(name)))
+        return tuple(n for n in self.parameters.model_fields if n in names)
+
+    def parts(self, stage: Stage, p: Any) -> list[Part]:
+        """Cut a stage of one point into grains."""
+        if stage.cut is None:
+            return [WHOLE]
+        length, size = self.lengths(p)[stage.cut], self.grain(stage.cut, p)
+        return [Part(i, min(i + size, length), size) for i in range(0, length, size)]

@@ -1,0 +1,1 @@
+"""The service: sweep files, plans, blocks on Dask workers, stores, ledgers and queries."""
