@@ -161,7 +161,7 @@ class ChainModes(Stage):
     def cost(self, parameters: Any, part: Part) -> Cost:
         """Count the solver, the matrix and its vectors."""
         n = parameters.atoms
-        return Cost(flops=60_000 + 500 * n**2 + 0.75 * n**3, peak_bytes=64 * 5 * 8 * n**2)
+        return Cost(flops=60_000 + 500 * n**2 + 0.75 * n**3, peak_bytes=1e5 + 64 * 5 * 8 * n**2)
 
     def run(
         self, points: Sequence[ChainParameters], inputs: Mapping[str, Arrays], part: Part
@@ -189,7 +189,7 @@ class ChainEnd(Stage):
 
     def cost(self, parameters: Any, part: Part) -> Cost:
         """Count one cubic."""
-        return Cost(flops=100_000, peak_bytes=64 * 4000)
+        return Cost(flops=100_000, peak_bytes=1e5 + 64 * 4000)
 
     def run(
         self, points: Sequence[ChainParameters], inputs: Mapping[str, Arrays], part: Part
@@ -217,7 +217,8 @@ class ChainThermal(Stage):
     def cost(self, parameters: Any, part: Part) -> Cost:
         """Count two sums over modes for each temperature."""
         n, nt = parameters.atoms, len(parameters.temperatures)
-        return Cost(flops=30_000 + nt * (6 * n**2 + 100 * n), peak_bytes=64 * 8 * n * (n + 4 * nt))
+        peak_bytes = 1e5 + 64 * 8 * n * (3 * n + 8 * nt)
+        return Cost(flops=30_000 + nt * (6 * n**2 + 100 * n), peak_bytes=peak_bytes)
 
     def run(
         self, points: Sequence[ChainParameters], inputs: Mapping[str, Arrays], part: Part

@@ -30,14 +30,15 @@ def content_key(model: Model, stage: Stage, p: Parameters) -> str:
 class Evaluator:
     """Computes stages of one model and remembers recent results by their key.
 
-    `kept` looks a whole result up by its key, outside this process (the workspace).
+    `kept` looks up a stage's whole result by its key, outside this process (the workspace).
     """
 
-    def __init__(self, model: Model, kept: Callable[[str], Arrays | None] | None = None) -> None:
+    def __init__(self, model: Model, kept: Callable[[Stage, str], Arrays | None] | None = None) -> None:
         self.model = model
         self._kept = kept
         self._memory: OrderedDict[tuple[str, Part], Arrays] = OrderedDict()
         self._bytes = 0
+        self._batch: tuple[Sequence[Any], dict[tuple[str, Part], Arrays]] = ((), {})
 
     def grain(self, stage: Stage, points: Sequence[Any], part: Part = WHOLE) -> Arrays:
         """Compute one grain of a batch of points: arrays with the points first.
@@ -46,10 +47,8 @@ class Evaluator:
         arrays have `part.size` entries, the last grain's padding included.
         """
         if stage.batch > 1:
-            filled = [*points, *[points[-1]] * (stage.batch - len(points))]
-            inputs = {name: self._batch_input(name, filled, part) for name in stage.inputs}
-            full = stage.run(filled, inputs, part)
-            return {name: array[: len(points)] for name, array in full.items()}
+            filled = self._filled(stage, points)
+            return {n: array[: len(points)] for n, array in self._run(stage, filled, part).items()}
         rows = [self._single(stage, p, part) for p in points]
         if len(rows) == 1:
             return rows[0]
@@ -57,6 +56,8 @@ class Evaluator:
 
     def whole(self, stage: Stage, p: Any) -> Arrays:
         """Compute a stage of one point, all grains joined: arrays with the point first."""
+        if self._kept is not None and (kept := self._kept(stage, content_key(self.model, stage, p))):
+            return kept
         if stage.sums:
             return self.finish(stage, p, add_tree([self.partial(stage, p, part)
                                                    for part in self.model.parts(stage, p)]))  # fmt: skip
@@ -75,7 +76,25 @@ class Evaluator:
         row = stage.gather(p, {name: array[0] for name, array in total.items()})
         return {name: np.asarray(array)[None] for name, array in row.items()}
 
+    def _filled(self, stage: Stage, points: Sequence[Any]) -> Sequence[Any]:
+        """Fill a batch by repeating its last point; the same points give the same batch."""
+        filled = [*points, *[points[-1]] * (stage.batch - len(points))]
+        if not _same(self._batch[0], filled):
+            self._batch = (filled, {})
+        return self._batch[0]
+
+    def _run(self, stage: Stage, points: Sequence[Any], part: Part) -> Arrays:
+        """Run a stage on a filled batch, its inputs on the same batch where they can."""
+        done = self._batch[1]
+        if (stage.name, part) not in done:
+            inputs = {n: self._batch_input(n, points, part) for n in stage.inputs}
+            done[stage.name, part] = stage.run(points, inputs, part)
+        return done[stage.name, part]
+
     def _batch_input(self, name: str, points: Sequence[Any], part: Part) -> Arrays:
+        stage = self.model.stage(name)
+        if stage.batch == len(points) and not stage.sums:
+            return self._run(stage, points, part if stage.cut is not None else WHOLE)
         rows = [self._input(name, p, part) for p in points]
         return {key: np.concatenate([row[key] for row in rows]) for key in rows[0]}
 
@@ -91,10 +110,13 @@ class Evaluator:
         return self._remember((key, part), lambda: self._compute(stage, p, part, key))
 
     def _compute(self, stage: Stage, p: Any, part: Part, key: str) -> Arrays:
-        if self._kept is not None and (kept := self._kept(key)) is not None:
-            if stage.cut is None or stage.sums:
+        # what is kept of a summed stage is its total, which is no grain
+        if self._kept is not None and not stage.sums and (kept := self._kept(stage, key)) is not None:
+            if stage.cut is None:
                 return kept
             return {name: array[:, part.indices] for name, array in kept.items()}
+        if stage.batch > 1:
+            return self.grain(stage, [p], part)
         inputs = {name: self._input(name, p, part) for name in stage.inputs}
         return stage.run([p], inputs, part)
 
@@ -107,6 +129,10 @@ class Evaluator:
         while self._bytes > MEMORY_BYTES and len(self._memory) > 1:
             self._bytes -= size_of(self._memory.popitem(last=False)[1])
         return result
+
+
+def _same(a: Sequence[Any], b: Sequence[Any]) -> bool:
+    return len(a) == len(b) and all(x is y for x, y in zip(a, b, strict=True))
 
 
 def size_of(arrays: Arrays) -> int:

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from models.crystal.faces import FACES, Face, Pairs, find_pairs
 from models.crystal.k_points import KPoints, along_path, listed, on_mesh, parse_path
 from models.errors import ModelInputError
-from models.forces.pair_forces import LennardJones, PairForces, Springs
+from models.forces.pair_forces import COLUMNS, ROWS, LennardJones, PairForces, Springs
 from models.forces.static import (
     crystal_energy,
     fcc_elastic_constants,
@@ -208,6 +208,8 @@ class SlabParameters(Parameters):
             same |= {"adlayer": "none", "adlayer_mass_ratio": 1.0, "adlayer_bond_ratio": 1.0}
         if self.layers < 2:
             same |= {"surface_bond_ratio": 1.0}
+        changed = [i for i, mass in enumerate(self.layer_masses) if mass != 1]
+        same |= {"layer_masses": self.layer_masses[: changed[-1] + 1 if changed else 0]}
         if self.k_mesh is not None or self.k_list is not None:
             same |= {"k_points": 120}
         elif self.k_path is None:
@@ -280,7 +282,7 @@ class SlabSize(Stage):
 
     def cost(self, parameters: Any, part: Part) -> Cost:
         """Count nothing."""
-        return Cost(1e4, 1e3)
+        return Cost(1e4, 1e5)
 
     def solve(self, p: SlabParameters, inputs: Mapping[str, Arrays], part: Part) -> Arrays:
         """Count three directions for each layer."""
@@ -455,7 +457,7 @@ class SlabForm(Stage):
     def cost(self, parameters: Any, part: Part) -> Cost:
         """Count the index arrays."""
         n = 3 * parameters.layers
-        return Cost(1e6 + 300 * n**2, 100 * n**2)
+        return Cost(1e6 + 300 * n**2, 1e5 + 100 * n**2)
 
     def solve(self, p: SlabParameters, inputs: Mapping[str, Arrays], part: Part) -> Arrays:
         """Work out which phase sums make each element."""
@@ -511,7 +513,9 @@ class SlabModes(Stage):
         couplings = Couplings.from_arrays(inputs["couplings"])
         form = MatrixForm.from_arrays(inputs["form"])
         k = inputs["k_points"]["k_vector"][part.indices]
-        return solve_grain(form, sum_phases(couplings, k), p.surface_depth, ZERO)
+        # the mean of a diagonal element over the zone: some mode of the slab is as high
+        least = (np.abs(couplings.self_terms[:, ROWS == COLUMNS]) / p.masses()[:, None]).max()
+        return solve_grain(form, sum_phases(couplings, k), p.surface_depth, ZERO, float(least))
 
     def unstable(self, result: Arrays) -> NDArray[np.bool_]:
         """Say whether some squared frequency is below zero."""
@@ -534,7 +538,7 @@ class SlabKinds(Stage):
     def cost(self, parameters: Any, part: Part) -> Cost:
         """Count a few comparisons."""
         n = 3 * parameters.layers
-        return Cost(part.size * 200 * n, part.size * 100 * n)
+        return Cost(part.size * 200 * n, 1e5 + part.size * 100 * n)
 
     def solve(self, p: SlabParameters, inputs: Mapping[str, Arrays], part: Part) -> Arrays:
         """Compare frequencies with the bands."""
@@ -561,7 +565,7 @@ class SlabVectors(Stage):
     def cost(self, parameters: Any, part: Part) -> Cost:
         """Count the copies."""
         n = 3 * parameters.layers
-        return Cost(part.size * 40 * n**2, part.size * 64 * n**2)
+        return Cost(part.size * 40 * n**2, 1e5 + part.size * 96 * n**2)
 
     def solve(self, p: SlabParameters, inputs: Mapping[str, Arrays], part: Part) -> Arrays:
         """Undo the real form."""

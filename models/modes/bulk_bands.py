@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.modes.phase_sums import Couplings
+from models.modes.phase_sums import Couplings, depth_sums
 from models.protocol import FloatArray, IntArray
 
 SCAN = 400
@@ -47,13 +47,9 @@ def bulk_bands(crystal: Couplings, wavevectors: FloatArray) -> FloatArray:
 
 def _depth_sums(crystal: Couplings, wavevectors: FloatArray) -> tuple[FloatArray, ...]:
     """On-site sums (n, 6), cosine and sine sums by depth, each (n, depths, 6)."""
-    on_site = crystal.self_terms[0] + (
-        np.cos(wavevectors @ crystal.vectors[0].T) @ crystal.cosine[0]
-    )
-    below = list(zip(crystal.vectors[1:], crystal.cosine[1:], crystal.sine[1:], strict=True))
-    even = np.stack([np.cos(wavevectors @ r.T) @ c for r, c, _ in below], axis=1)
-    odd = np.stack([np.sin(wavevectors @ r.T) @ s for r, _, s in below], axis=1)
-    return on_site, 2 * even, 2 * odd
+    (own, _), *below = depth_sums(crystal, wavevectors)
+    even, odd = (np.stack(sums, axis=1) for sums in zip(*below, strict=True))
+    return crystal.self_terms[0] + own, 2 * even, 2 * odd
 
 
 def _branches(terms: tuple[FloatArray, ...], angle: FloatArray) -> FloatArray:

@@ -82,14 +82,13 @@ class MatrixForm:
     def matrices(self, sums: FloatArray, block: Block) -> FloatArray | ComplexArray:
         """Build a block for a grain of wavevectors, (n_k, n, n)."""
         n = len(block.row)
-        first = np.take(sums, block.first, axis=1)
-        if block.second is None:
-            matrix = first
-        elif self.kind == "complex":
-            matrix = first + 1j * np.take(sums, block.second, axis=1)
-        else:
-            first += np.take(sums, block.second, axis=1)
-            matrix = first
+        matrix = np.take(sums, block.first, axis=1)
+        if block.second is not None:
+            second = np.take(sums, block.second, axis=1)
+            if self.kind == "complex":
+                matrix = matrix + 1j * second
+            else:
+                matrix += second
         if not (block.scale == 1).all():
             matrix *= block.scale
         return matrix.reshape(len(sums), n, n)

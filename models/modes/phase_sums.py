@@ -2,11 +2,14 @@
 
 D_ab(l, l'; k) = -sum_R K_ab(R) exp(i k.R) for each pair of layers, R being the true
 in-plane vector. Pairs of layers at the same depth, spacing and strength share their sums,
-so an unrelaxed slab needs one sum per depth and a thick relaxed one few more.
+so an unrelaxed slab needs one sum per depth and a thick relaxed one few more. All depths
+share their phases: the layers of a crystal stack in a few ways only, so the same in-plane
+vectors, or their opposites, come back again and again.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,8 +31,10 @@ class Couplings:
     negatives of all, then a column of zeros.
     """
 
-    vectors: tuple[FloatArray, ...]
-    """One entry a depth: (n, 2), half of the in-plane vectors where +R and -R both occur."""
+    vectors: FloatArray
+    """(vectors, 2), the in-plane vectors of all depths, one of R and -R."""
+    used: tuple[IntArray, ...]
+    """One entry a depth: (n,), the vectors that occur there."""
     cosine: tuple[FloatArray, ...]
     """One entry a depth: (n, 6 * distinct pairs), coefficients of cos k.R."""
     sine: tuple[FloatArray, ...]
@@ -48,29 +53,31 @@ class Couplings:
     @property
     def width(self) -> int:
         """Columns before their negatives."""
-        return 6 * self.layers + 2 * sum(c.shape[1] for c in self.cosine[1:])
+        return int(6 * self.layers + 2 * sum(c.shape[1] for c in self.cosine[1:]))
 
     def as_arrays(self) -> Arrays:
         """Flatten into named arrays, as stages hand them on."""
         arrays = {
-            "self_terms": self.self_terms, "column": self.column, "sine_offset": self.sine_offset,
+            "vectors": self.vectors, "self_terms": self.self_terms, "column": self.column,
+            "sine_offset": self.sine_offset,
         }  # fmt: skip
-        for depth, entries in enumerate(zip(self.vectors, self.cosine, self.sine, strict=True)):
+        for depth, entries in enumerate(zip(self.used, self.cosine, self.sine, strict=True)):
             arrays |= dict(zip(_names(depth), entries, strict=True))
         return arrays
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Couplings:
         """Undo `as_arrays`."""
-        depths = range(sum(name.startswith("vectors_") for name in arrays))
-        vectors, cosine, sine = zip(*[[arrays[n] for n in _names(d)] for d in depths], strict=True)
+        depths = range(sum(name.startswith("used_") for name in arrays))
+        used, cosine, sine = zip(*[[arrays[n] for n in _names(d)] for d in depths], strict=True)
         return cls(
-            vectors, cosine, sine, arrays["self_terms"], arrays["column"], arrays["sine_offset"]
-        )
+            arrays["vectors"], used, cosine, sine, arrays["self_terms"], arrays["column"],
+            arrays["sine_offset"],
+        )  # fmt: skip
 
 
 def _names(depth: int) -> list[str]:
-    return [f"{kind}_{depth}" for kind in ("vectors", "cosine", "sine")]
+    return [f"{kind}_{depth}" for kind in ("used", "cosine", "sine")]
 
 
 def find_couplings(
@@ -85,17 +92,20 @@ def find_couplings(
     strength : (layers, layers), factor on the pairs between two layers
     """
     layers = len(heights)
+    deepest = min(layers - 1, int(pairs.depth[-1]))
+    vectors = _vectors(pairs, deepest)
     column = np.zeros((layers, layers), dtype=np.int64)
     sine_offset = np.zeros((layers, layers), dtype=np.int64)
     self_terms = np.zeros((layers, 6))
     depths = []
     next_column = 6 * layers
-    for depth in range(min(layers - 1, int(pairs.depth[-1])) + 1):
+    for depth in range(deepest + 1):
         upper = np.arange(layers - depth)
         lower = upper + depth
         dz = heights[lower] - heights[upper]
         one, which = _distinct(dz, strength[upper, lower])
-        depths.append(_depth(forces, pairs, distance, depth, dz[one], strength[upper, lower][one]))
+        k = _pair_blocks(forces, pairs, distance, depth, dz[one], strength[upper, lower][one])
+        depths.append(_depth(vectors, depth, k))
         total = depths[-1].total[which]
         np.add.at(self_terms, upper, total)
         if depth:
@@ -104,8 +114,9 @@ def find_couplings(
         sine_offset[upper, lower] = 6 * len(one)
         next_column += 12 * len(one) if depth else 0
     return Couplings(
-        tuple(d.vectors for d in depths), tuple(d.cosine for d in depths),
-        tuple(d.sine for d in depths), self_terms, column, sine_offset,
+        vectors.table * distance, tuple(d.used for d in depths),
+        tuple(d.cosine for d in depths), tuple(d.sine for d in depths),
+        self_terms, column, sine_offset,
     )  # fmt: skip
 
 
@@ -117,27 +128,68 @@ def crystal_couplings(
     `self_terms[0]` is the self term of the bulk; the columns have no meaning.
     """
     one = np.ones(1)
-    depths = [
-        _depth(forces, pairs, distance, depth, -one * depth * spacing * distance, one)
-        for depth in range(int(pairs.depth[-1]) + 1)
-    ]
+    deepest = int(pairs.depth[-1])
+    vectors = _vectors(pairs, deepest)
+    depths = []
+    for depth in range(deepest + 1):
+        dz = -one * depth * spacing * distance
+        k = _pair_blocks(forces, pairs, distance, depth, dz, one)
+        depths.append(_depth(vectors, depth, k))
     self_term = depths[0].total + 2 * sum(d.total for d in depths[1:])
     none = np.zeros((1, 1), dtype=np.int64)
     return Couplings(
-        tuple(d.vectors for d in depths), tuple(d.cosine for d in depths),
-        tuple(d.sine for d in depths), self_term, none, none,
+        vectors.table * distance, tuple(d.used for d in depths),
+        tuple(d.cosine for d in depths), tuple(d.sine for d in depths),
+        self_term, none, none,
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Vectors:
+    """The in-plane vectors of all pairs down to some depth, one of R and -R."""
+
+    table: FloatArray
+    """(vectors, 2), nearest neighbours."""
+    number: tuple[IntArray, ...]
+    """One entry a depth: (n,), the place of each pair's vector in the table."""
+    sign: tuple[FloatArray, ...]
+    """One entry a depth: (n,), -1 where the table has the opposite."""
+
+
+def _vectors(pairs: Pairs, deepest: int) -> _Vectors:
+    depth = pairs.depth[pairs.depth <= deepest]
+    xy = pairs.in_plane[: len(depth)]
+    steps = np.rint(xy * 1e8).astype(np.int64)
+    sign = np.where((steps[:, 0] > 0) | ((steps[:, 0] == 0) & (steps[:, 1] >= 0)), 1.0, -1.0)
+    _, first, number = np.unique(
+        steps * sign[:, None], axis=0, return_index=True, return_inverse=True
+    )
+    each = [depth == d for d in range(deepest + 1)]
+    return _Vectors(
+        xy[first] * sign[first, None],
+        tuple(number.ravel()[of] for of in each),
+        tuple(sign[of] for of in each),
+    )
 
 
 @dataclass(frozen=True)
 class _Depth:
     """The couplings of one depth: as in `Couplings`, and their sums without phases."""
 
-    vectors: FloatArray
+    used: IntArray
     cosine: FloatArray
     sine: FloatArray
     total: FloatArray
     """(distinct, 6)."""
+
+
+def _depth(vectors: _Vectors, depth: int, k: FloatArray) -> _Depth:
+    """Join the blocks of +R and -R, (pairs of the depth, 6 * distinct)."""
+    used, place = np.unique(vectors.number[depth], return_inverse=True)
+    even, odd = np.zeros((2, len(used), k.shape[1]))
+    np.add.at(even, place, k)
+    np.add.at(odd, place, k * vectors.sign[depth][:, None])
+    return _Depth(used, -even, -odd, k.sum(axis=0).reshape(-1, 6))
 
 
 def _distinct(dz: FloatArray, strength: FloatArray) -> tuple[IntArray, IntArray]:
@@ -147,41 +199,32 @@ def _distinct(dz: FloatArray, strength: FloatArray) -> tuple[IntArray, IntArray]
     return one, which.ravel()
 
 
-def _depth(
+def _pair_blocks(
     forces: PairForces, pairs: Pairs, distance: float, depth: int, dz: FloatArray,
     strength: FloatArray,
-) -> _Depth:  # fmt: skip
+) -> FloatArray:  # fmt: skip
+    """Blocks of all pairs of one depth for each distinct pair of layers, (n, 6 * distinct)."""
     of = pairs.depth == depth
-    xy = pairs.in_plane[of] * distance
-    k = _pair_blocks(forces, pairs.squared[of], xy, dz, strength)
-    half, even, odd = _fold(xy, k)
-    return _Depth(half, -even, -odd, k.sum(axis=0).reshape(-1, 6))
-
-
-def _pair_blocks(
-    forces: PairForces,
-    ideal: FloatArray,
-    xy: FloatArray,
-    dz: FloatArray,
-    strength: FloatArray,
-) -> FloatArray:
-    """Blocks of all vectors of one depth for each distinct pair, (vectors, 6 * distinct)."""
-    separation = np.empty((len(xy), len(dz), 3))
-    separation[..., :2] = xy[:, None]
+    separation = np.empty((of.sum(), len(dz), 3))
+    separation[..., :2] = pairs.in_plane[of, None] * distance
     separation[..., 2] = dz
-    k = blocks(forces, separation, np.broadcast_to(ideal[:, None], separation.shape[:2]))
-    return (k * strength[:, None]).reshape(len(xy), -1)
+    k = blocks(forces, separation, np.broadcast_to(pairs.squared[of, None], separation.shape[:2]))
+    return (k * strength[:, None]).reshape(len(separation), -1)
 
 
-def _fold(xy: FloatArray, k: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Join +R and -R: half the vectors, coefficients of cos k.R and of sin k.R."""
-    place = {tuple(v): i for i, v in enumerate(np.rint(xy * 1e8).astype(np.int64).tolist())}
-    opposite = np.array([place.get((-x, -y), -1) for x, y in place])
-    keep = np.flatnonzero((opposite < 0) | (np.arange(len(xy)) <= opposite))
-    partner = opposite[keep]
-    paired = ((partner >= 0) & (partner != keep))[:, None]
-    other = np.where(paired, k[partner], 0.0)
-    return xy[keep], k[keep] + other, k[keep] - other
+def depth_sums(
+    couplings: Couplings, wavevectors: FloatArray
+) -> Iterator[tuple[FloatArray, FloatArray]]:
+    """Give the cosine and sine sums of one depth after the other, (n_k, 6 * distinct pairs).
+
+    Parameters
+    ----------
+    wavevectors : (n_k, 2), in the inverse of the unit of the couplings
+    """
+    phase = wavevectors @ couplings.vectors.T
+    cosine, sine = np.cos(phase), np.sin(phase)
+    for used, even, odd in zip(couplings.used, couplings.cosine, couplings.sine, strict=True):
+        yield cosine[:, used] @ even, sine[:, used] @ odd
 
 
 def sum_phases(couplings: Couplings, wavevectors: FloatArray) -> FloatArray:
@@ -197,16 +240,14 @@ def sum_phases(couplings: Couplings, wavevectors: FloatArray) -> FloatArray:
     """
     n, width, layers = len(wavevectors), couplings.width, couplings.layers
     sums = np.empty((n, 2 * width + 1))
-    own = np.cos(wavevectors @ couplings.vectors[0].T) @ couplings.cosine[0]
+    depths = depth_sums(couplings, wavevectors)
+    own, _ = next(depths)
     np.add(own[:, None, :], couplings.self_terms, out=sums[:, : 6 * layers].reshape(n, layers, 6))
     at = 6 * layers
-    for r, even, odd in zip(
-        couplings.vectors[1:], couplings.cosine[1:], couplings.sine[1:], strict=True
-    ):
-        phase = wavevectors @ r.T
+    for even, odd in depths:
         size = even.shape[1]
-        sums[:, at : at + size] = np.cos(phase) @ even
-        sums[:, at + size : at + 2 * size] = np.sin(phase) @ odd
+        sums[:, at : at + size] = even
+        sums[:, at + size : at + 2 * size] = odd
         at += 2 * size
     np.negative(sums[:, :width], out=sums[:, width:-1])
     sums[:, -1] = 0

@@ -9,7 +9,9 @@ from models.modes.matrix_forms import MatrixForm
 from models.protocol import Arrays, ComplexArray, FloatArray
 
 
-def solve_grain(form: MatrixForm, sums: FloatArray, surface_depth: int, zero: float) -> Arrays:
+def solve_grain(
+    form: MatrixForm, sums: FloatArray, surface_depth: int, zero: float, least: float
+) -> Arrays:
     """Diagonalise the dynamical matrix at each wavevector of a grain.
 
     Parameters
@@ -17,6 +19,8 @@ def solve_grain(form: MatrixForm, sums: FloatArray, surface_depth: int, zero: fl
     sums : (n_k, columns), phase sums
     surface_depth : layers counted as surface on each side
     zero : share of the highest squared frequency below which a mode counts as a zero mode
+    least : squared frequency that some mode of the slab reaches, the scale where all modes of
+        a wavevector are zero modes (one layer at k = 0)
 
     Returns
     -------
@@ -28,11 +32,10 @@ def solve_grain(form: MatrixForm, sums: FloatArray, surface_depth: int, zero: fl
     for i, block in enumerate(form.blocks):
         matrix = form.matrices(sums, block)
         traces.append(np.trace(matrix, axis1=1, axis2=2).real)
-        asymmetries.append(_asymmetry(matrix))
+        asymmetries.append(_asymmetry(matrix, least))
         w2, v = np.linalg.eigh(matrix)
-        weight = v.real**2 + v.imag**2 if np.iscomplexobj(v) else v * v
         squared.append(w2)
-        shares.append(form.shares(block, sets) @ weight)
+        shares.append(_shares(v, form.shares(block, sets)))
         vectors[f"vectors_{i}"] = v
     w2, share = np.concatenate(squared, axis=1), np.concatenate(shares, axis=2)
     order = w2.argsort(axis=1, kind="stable")
@@ -40,7 +43,7 @@ def solve_grain(form: MatrixForm, sums: FloatArray, surface_depth: int, zero: fl
         w2 = np.take_along_axis(w2, order, axis=1)
         share = np.take_along_axis(share, order[:, None], axis=2)
     trace = np.sum(traces, axis=0)
-    top = zero * np.abs(w2).max(axis=1)
+    top = zero * np.maximum(np.abs(w2).max(axis=1), least)
     return {
         "frequency": signed_root(w2),
         "surface_weight": share[:, 0],
@@ -48,7 +51,7 @@ def solve_grain(form: MatrixForm, sums: FloatArray, surface_depth: int, zero: fl
         "top_weight": share[:, 2],
         "n_zero": (np.abs(w2) <= top[:, None]).sum(axis=1).astype(np.int32),
         "n_negative": (w2 < -top[:, None]).sum(axis=1).astype(np.int32),
-        "sum_rule_residual": np.abs(w2.sum(axis=1) / trace - 1),
+        "sum_rule_residual": np.abs(w2.sum(axis=1) - trace) / np.maximum(np.abs(trace), least),
         "asymmetry": np.max(asymmetries, axis=0),
         "order": order,
         **vectors,
@@ -66,7 +69,16 @@ def coordinate_sets(layers: int, surface_depth: int) -> FloatArray:
     return np.stack([surface, normal, layer == 0]).astype(float)
 
 
-def _asymmetry(matrix: FloatArray | ComplexArray) -> FloatArray:
+def _shares(vectors: FloatArray | ComplexArray, weights: FloatArray) -> FloatArray:
+    """Weighted sums over the squared rows of vectors (n_k, n, modes): (n_k, sets, modes)."""
+    counted = weights.any(axis=0)
+    of = vectors[:, counted]
+    square = of.real**2 + of.imag**2 if np.iscomplexobj(of) else np.square(of, out=of)
+    share: FloatArray = weights[:, counted] @ square
+    return share
+
+
+def _asymmetry(matrix: FloatArray | ComplexArray, least: float) -> FloatArray:
     """Distance of matrices from their adjoints on a probe vector, relative, (n_k,).
 
     eigh reads one triangle only, so a matrix that is not Hermitian would give plausible
@@ -75,7 +87,8 @@ def _asymmetry(matrix: FloatArray | ComplexArray) -> FloatArray:
     probe = np.cos(np.arange(1.0, matrix.shape[1] + 1))
     right = matrix @ probe
     left = (probe @ matrix).conj()
-    return np.abs(right - left).max(axis=1) / np.abs(right).max(axis=1)
+    scale: FloatArray = np.maximum(np.abs(right).max(axis=1), least)
+    return np.abs(right - left).max(axis=1) / scale
 
 
 def vectors_of(form: MatrixForm, modes: Arrays) -> ComplexArray:

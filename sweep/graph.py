@@ -1,0 +1,173 @@
+"""From a plan to Dask: independent blocks through a bounded window.
+
+Blocks meet in the store. A block is submitted once the ledger has the blocks whose kept
+results it reads; a stage that is cut and summed is one graph of part tasks and a fixed tree.
+The scheduler never knows more than the window, whatever the size of the sweep.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from distributed import Client, Future, as_completed
+from distributed.scheduler import KilledWorker
+
+from sweep.planning import Plan, Region
+from sweep.state import SweepState, unfinished
+from sweep.worker import Order, Receipt, add_parts, finish_sum, run_block, run_part
+
+WINDOW = 4
+"""Outstanding blocks for each slot."""
+MOST_OUTSTANDING = 1000
+PARTS = 64
+"""A summed stage is cut into about this many part tasks."""
+
+
+class Queue:
+    """The blocks that are left, in the order in which they should start."""
+
+    def __init__(self, plan: Plan, state: SweepState) -> None:
+        self._plan = plan
+        self._ready: list[tuple[int, float, str, int]] = []
+        self._missing: dict[tuple[str, int], set[tuple[str, int]]] = {}
+        self._users: dict[tuple[str, int], list[tuple[str, int]]] = {}
+        self._seconds = {n: plan.block_seconds(r) for n, r in plan.regions.items()}
+        self._first = {name for r in plan.regions.values() for name in r.inputs}
+        for region, block in unfinished(plan, state):
+            self._enter(region, block, state)
+
+    def _enter(self, region: Region, block: int, state: SweepState) -> None:
+        needs = {
+            b for b in self._plan.input_blocks(region, block) if not state.is_done(*b)
+        } if region.inputs else set()  # fmt: skip
+        if not needs:
+            self._push(region.name, block)
+            return
+        self._missing[region.name, block] = needs
+        for need in needs:
+            self._users.setdefault(need, []).append((region.name, block))
+
+    def _push(self, name: str, block: int) -> None:
+        # what others wait for goes first, then the heavy ones, so that no long one ends alone
+        first = 0 if name in self._first else 1
+        heapq.heappush(self._ready, (first, -float(self._seconds[name][block]), name, block))
+
+    def take(self) -> tuple[str, int] | None:
+        """Take the block to start next, or None while every one left waits for another."""
+        if not self._ready:
+            return None
+        *_, name, block = heapq.heappop(self._ready)
+        return name, block
+
+    def finished(self, name: str, block: int) -> None:
+        """Free the blocks that waited for one."""
+        for user in self._users.pop((name, block), []):
+            self._missing[user].discard((name, block))
+            if not self._missing[user]:
+                del self._missing[user]
+                self._push(*user)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a block: a receipt, or the error of its task."""
+
+    order: Order
+    receipt: Receipt | None
+    error: BaseException | None
+
+    @property
+    def killed(self) -> bool:
+        """Say whether the block took workers with it."""
+        return isinstance(self.error, KilledWorker)
+
+
+class Window:
+    """Keeps a bounded number of blocks on the cluster."""
+
+    def __init__(self, client: Client, plan: Plan, order: Callable[[str, int, int], Order]) -> None:
+        self._client = client
+        self._plan = plan
+        self._order = order
+        self._futures: dict[Future, Order] = {}
+        self._completed = as_completed(raise_errors=False)
+
+    @property
+    def outstanding(self) -> int:
+        """Blocks on the cluster."""
+        return len(self._futures)
+
+    def submit(self, name: str, block: int, attempt: int) -> Order:
+        """Send a block to the cluster."""
+        order = self._order(name, block, attempt)
+        region = self._plan.regions[name]
+        future = self._tree(order, region) if region.tree else self._block(order)
+        self._futures[future] = order
+        self._completed.add(future)
+        return order
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """Give what becomes of the blocks, as they end; more may be sent meanwhile."""
+        for future in self._completed:
+            order = self._futures.pop(future)
+            if future.status == "finished":
+                yield Outcome(order, future.result(), None)
+            else:
+                yield Outcome(order, None, future.exception() or ConnectionError(future.status))
+            future.release()
+
+    def drop(self) -> None:
+        """Let go of everything that is still outstanding."""
+        self._completed.clear()
+        for future in list(self._futures):
+            future.release()
+        self._futures.clear()
+
+    def _block(self, order: Order) -> Future:
+        return self._client.submit(
+            run_block, order, key=_key(order, "block"), pure=False, retries=0
+        )
+
+    def _tree(self, order: Order, region: Region) -> Future:
+        """Submit a summed stage: parts, the tree that adds them, the root that stores it."""
+        level: Sequence[Future] = [
+            self._client.submit(
+                run_part, order, start, stop, key=_key(order, f"part-{start}"), pure=False
+            )
+            for start, stop in part_runs(self._plan, region, order.block)
+        ]
+        depth = 0
+        while len(level) > 1:
+            pairs = [
+                self._client.submit(add_parts, a, b, key=_key(order, f"add-{depth}-{i}"), pure=False)
+                for i, (a, b) in enumerate(zip(level[::2], level[1::2], strict=False))
+            ]
+            level = [*pairs, *level[2 * len(pairs) :]]
+            depth += 1
+        return self._client.submit(
+            finish_sum, order, level[0], key=_key(order, "block"), pure=False, retries=0
+        )
+
+
+def _key(order: Order, what: str) -> str:
+    sweep = order.folder.rpartition("/")[2]
+    return f"{sweep}-{order.generation}-{order.region}-{order.block}-{order.attempt}-{what}"
+
+
+def part_runs(plan: Plan, region: Region, block: int) -> list[tuple[int, int]]:
+    """Cut a summed stage into runs of 2**m grains, about `PARTS` of them.
+
+    Runs of a power of two, aligned, keep the tree of sums the same for any cutting.
+    """
+    stage = plan.model.stage(region.stages[0])
+    ((_, point),) = plan.block_points(region, block)
+    parts = plan.model.parts(stage, point)
+    run = 1
+    while len(parts) / run > PARTS:
+        run *= 2
+    return [
+        (parts[i].start, parts[min(i + run, len(parts)) - 1].stop)
+        for i in range(0, len(parts), run)
+    ]

@@ -1,0 +1,61 @@
+"""What lies where in a workspace, and what the numbers of the status array mean.
+
+<workspace>/<name>/
+    sweep.toml       as submitted, frozen
+    plan.json        how it was cut, frozen
+    generation       raised by each owner; a block of an older one is dropped
+    owner.lock       held by the owner for life
+    ledger.sqlite    what is finished, failed, tried
+    data.zarr/       the results
+<workspace>/.stages/<key>.npz      results of shared stages
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+STATUS = ("todo", "running", "ok", "failed", "unstable", "lost", "skipped")
+TODO, RUNNING, OK, FAILED, UNSTABLE, LOST, SKIPPED = range(7)
+DONE = (OK, UNSTABLE)
+DEFAULT_WORKSPACE = Path("results")
+STAGES = ".stages"
+
+
+def fill_of(dtype: str) -> object:
+    """Give the missing value of a dtype."""
+    return {
+        "float64": np.nan, "complex128": complex(np.nan, np.nan),
+        "uint8": 255, "int32": -1, "str": "",
+    }[dtype]  # fmt: skip
+
+
+def sweep_file(folder: Path) -> Path:
+    """The sweep file as submitted."""
+    return folder / "sweep.toml"
+
+
+def plan_file(folder: Path) -> Path:
+    """The frozen cutting."""
+    return folder / "plan.json"
+
+
+def generation_file(folder: Path) -> Path:
+    """The number of the owner in charge."""
+    return folder / "generation"
+
+
+def lock_file(folder: Path) -> Path:
+    """The lock of the owner."""
+    return folder / "owner.lock"
+
+
+def ledger_file(folder: Path) -> Path:
+    """The ledger."""
+    return folder / "ledger.sqlite"
+
+
+def stage_file(folder: Path, key: str) -> Path:
+    """A kept result of a shared stage, in the workspace of a sweep."""
+    return folder.parent / STAGES / key[:2] / f"{key}.npz"

@@ -1,0 +1,453 @@
+"""The plan: what a sweep is cut into and what it will take, before a worker exists.
+
+A *region* is a group of stages that share axes and cutting; it owns part of the store and
+is cut into *blocks*, one Dask task each. Everything here is a function of an index: a sweep
+of a hundred million points plans in the time of one of a hundred.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.protocol import WHOLE, Model, Part, Stage, Variable
+from sweep.spec import Sweep, needed_stages, output_variables, wanted_on
+
+RATE = 1e10
+"""Equivalent operations a second that `Cost.flops` counts on."""
+BLOCK_SECONDS = 4.0
+LEAST_SECONDS = 0.3
+MOST_SECONDS = 8.0
+"""An instance that takes longer is cut, if its stage can be."""
+CHUNK_BYTES = 4 * 2**20
+LEAST_BLOCKS = 16
+"""A region is cut into this many blocks, as long as they take `LEAST_SECONDS`."""
+KEEP_SECONDS = 1.0
+"""A shared result is kept when making it again would take longer than this."""
+KEEP_MOST_SECONDS = 120.0
+ITEM_BYTES = {"float64": 8, "complex128": 16, "int32": 4, "uint8": 1, "str": 32}
+
+
+@dataclass(frozen=True)
+class Region:
+    """Stages that share axes and cutting, and their part of the store."""
+
+    name: str
+    stages: tuple[str, ...]
+    """Evaluated in this order, in one block."""
+    variables: tuple[str, ...]
+    dims: tuple[int, ...]
+    """Places of the sweep's dims that it carries."""
+    shape: tuple[int, ...]
+    chunk: tuple[int, ...]
+    """Points of a block along each of its dims."""
+    cut: str | None
+    cut_length: int
+    """Longest length of the cut dim."""
+    cut_chunk: int
+    """Elements of the cut dim in a block."""
+    kept: bool
+    """Whole results are kept in the workspace by their key."""
+    tree: bool
+    """Blocks are graphs: parts that are summed in a fixed tree."""
+    inputs: tuple[str, ...]
+    """Regions whose kept results its blocks read."""
+
+    @cached_property
+    def grid(self) -> tuple[int, ...]:
+        """Number of blocks along each dim, the cut dim last."""
+        points = [math.ceil(n / c) for n, c in zip(self.shape, self.chunk, strict=True)]
+        return (*points, math.ceil(self.cut_length / self.cut_chunk))
+
+    @property
+    def blocks(self) -> int:
+        """Number of blocks."""
+        return math.prod(self.grid)
+
+    @property
+    def instances(self) -> int:
+        """Number of points that the region tells apart."""
+        return math.prod(self.shape)
+
+    def box(self, block: int) -> tuple[slice, ...]:
+        """Give the ranges of a block along the region's dims."""
+        cell = np.unravel_index(block, self.grid)[:-1]
+        return tuple(
+            slice(int(i) * c, min((int(i) + 1) * c, n))
+            for i, c, n in zip(cell, self.chunk, self.shape, strict=True)
+        )
+
+    def cut_range(self, block: int) -> tuple[int, int]:
+        """Give the range of a block along the cut dim."""
+        i = int(np.unravel_index(block, self.grid)[-1])
+        return i * self.cut_chunk, min((i + 1) * self.cut_chunk, self.cut_length)
+
+    def block_at(self, index: Sequence[int], cut: int = 0) -> int:
+        """Give the block that holds a point, by its indices along the region's dims."""
+        cell = [i // c for i, c in zip(index, self.chunk, strict=True)]
+        return int(np.ravel_multi_index([*cell, cut // self.cut_chunk], self.grid))
+
+
+@dataclass(frozen=True)
+class Array:
+    """One array of the store."""
+
+    variable: Variable
+    region: str
+    dims: tuple[str, ...]
+    shape: tuple[int, ...]
+    chunk: tuple[int, ...]
+    unit: str
+
+    @property
+    def bytes(self) -> int:
+        """Size before compression; strings are counted at their usual length."""
+        return math.prod(self.shape) * ITEM_BYTES[self.variable.dtype]
+
+    @property
+    def files(self) -> int:
+        """Number of chunks."""
+        return math.prod(math.ceil(n / c) for n, c in zip(self.shape, self.chunk, strict=True))
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What an instance of a stage takes, by shape."""
+
+    seconds: NDArray[np.float64]
+    """Over the region's dims, length 1 along those without influence."""
+    peak_bytes: NDArray[np.float64]
+
+
+class Plan:
+    """Regions, arrays and costs of a sweep."""
+
+    def __init__(self, sweep: Sweep, frozen: Sequence[dict[str, Any]] | None = None) -> None:
+        self.sweep = sweep
+        self.model: Model = sweep.model
+        self.variables = output_variables(sweep)
+        self._stages = [s for s in self.model.stages if s.name in self._needed()]
+        self._lengths = self._longest()
+        if frozen is None:
+            self.regions = self._cut(self._groups())
+        else:
+            self.regions = {r["name"]: Region(**_tuples(r)) for r in frozen}
+
+    def frozen(self) -> list[dict[str, Any]]:
+        """Give the cutting as plain values, to be kept for the life of the sweep."""
+        return [_fields(r) for r in self.regions.values()]
+
+    def _needed(self) -> set[str]:
+        return needed_stages(self.model, self.variables)
+
+    # --- what depends on what -------------------------------------------------------
+
+    def dims_of(self, stage: Stage) -> tuple[int, ...]:
+        """Give the places of the sweep's dims that a stage's variables carry."""
+        names = (*self.model.depends_on(stage), *self.model.output_depends_on)
+        return tuple(sorted({self.sweep.axes[n] for n in names if n in self.sweep.axes}))
+
+    @cached_property
+    def shape_dims(self) -> tuple[int, ...]:
+        """Give the places of the dims that decide lengths and costs."""
+        names = self.model.shape_parameters
+        return tuple(sorted({self.sweep.axes[n] for n in names if n in self.sweep.axes}))
+
+    def shapes(self) -> Iterator[tuple[dict[int, int], Any]]:
+        """Go through the wanted combinations along the shape dims, with a point of each."""
+        wanted = wanted_on(self.sweep, self.shape_dims)
+        for index in np.argwhere(wanted):
+            at = dict(zip(self.shape_dims, map(int, index), strict=True))
+            yield at, self.sweep.point([at.get(i, 0) for i in range(len(self.sweep.dims))])
+
+    def _longest(self) -> dict[str, int]:
+        longest: dict[str, int] = {}
+        for _, p in self.shapes():
+            for name, n in self.model.lengths(p).items():
+                longest[name] = max(n, longest.get(name, 0))
+        if not longest:
+            longest = {d.name: 1 for d in self.model.dims}
+        return longest
+
+    @property
+    def lengths(self) -> dict[str, int]:
+        """Longest length of every own dim."""
+        return self._lengths
+
+    # --- what it costs ----------------------------------------------------------------
+
+    def estimate(self, stage: Stage) -> Estimate:
+        """Work out what whole instances of a stage take, over the sweep's dims."""
+        shape = [n if i in self.shape_dims else 1 for i, n in enumerate(self.sweep.shape)]
+        seconds, peak = np.zeros(shape), np.zeros(shape)
+        for at, p in self.shapes():
+            place = tuple(at.get(i, 0) for i in range(len(shape)))
+            part = self._first_part(stage, p)
+            cost = stage.cost(p, part)
+            grains = math.ceil(self._elements(stage, p) / part.size)
+            seconds[place] = cost.flops * grains / RATE
+            peak[place] = cost.peak_bytes
+        return Estimate(seconds, peak)
+
+    def _first_part(self, stage: Stage, p: Any) -> Part:
+        if stage.cut is None:
+            return WHOLE
+        size = self.model.grain(stage.cut, p)
+        return Part(0, min(size, self.model.lengths(p)[stage.cut]), size)
+
+    def _elements(self, stage: Stage, p: Any) -> int:
+        return self.model.lengths(p)[stage.cut] if stage.cut else 1
+
+    @cached_property
+    def estimates(self) -> dict[str, Estimate]:
+        """What instances of every stage take."""
+        return {s.name: self.estimate(s) for s in self._stages}
+
+    def block_seconds(self, region: Region) -> NDArray[np.float64]:
+        """Predict the seconds of every block of a region."""
+        total = np.zeros(region.grid[:-1])
+        for name in region.stages:
+            full = self.estimates[name].seconds
+            here = np.broadcast_to(self._over(full, region), region.shape)
+            total += _block_sums(here, region.chunk)
+        share = np.diff([*range(0, region.cut_length, region.cut_chunk), region.cut_length])
+        return (total[..., None] * share / region.cut_length).ravel()
+
+    def _over(self, full: NDArray[Any], region: Region) -> NDArray[Any]:
+        """Bring an array over the sweep's dims to a region's: the dearest of the others."""
+        drop = tuple(i for i in range(full.ndim) if i not in region.dims)
+        return np.asarray(full.max(axis=drop)) if drop else full
+
+    @property
+    def seconds(self) -> float:
+        """Predicted seconds of one core for the whole sweep."""
+        return float(sum(self.block_seconds(r).sum() for r in self.regions.values()))
+
+    @property
+    def peak_bytes(self) -> float:
+        """Bound on the memory of a worker: its dearest stage and the inputs made on the way."""
+        return float(sum(e.peak_bytes.max() for e in self.estimates.values()))
+
+    # --- how it is cut ----------------------------------------------------------------
+
+    def _groups(self) -> list[list[Stage]]:
+        """Join stored stages that share axes and cutting with the stage they read."""
+        groups: list[list[Stage]] = []
+        stored = {self.model.variables()[n][1].name for n in self.variables}
+        for stage in self._stages:
+            if stage.name not in stored:
+                continue
+            home = next((g for g in groups if self._together(g, stage)), None)
+            if home is None:
+                groups.append([stage])
+            else:
+                home.append(stage)
+        return groups
+
+    def _together(self, group: list[Stage], stage: Stage) -> bool:
+        """Say whether a stage reads a group's result and can be made in the same block."""
+        reads = any(g.name in stage.inputs for g in group)
+        like = group[0]
+        return (
+            reads and not stage.sums and not like.sums
+            and (stage.cut, stage.batch) == (like.cut, like.batch)
+            and self.dims_of(stage) == self.dims_of(like)
+        )  # fmt: skip
+
+    def _cut(self, groups: list[list[Stage]]) -> dict[str, Region]:
+        own = {g[0].name: self._region(g, kept=False) for g in groups}
+        kept = self._worth_keeping(own)
+        regions: dict[str, Region] = {}
+        for stage in self._stages:
+            if stage.name in kept:
+                group = next((g for g in groups if g[0] is stage), [stage])
+                regions[stage.name] = self._region(group, kept=True)
+            elif stage.name in own:
+                regions[stage.name] = own[stage.name]
+        return {
+            name: replace(region, inputs=self._kept_before(region, kept))
+            for name, region in regions.items()
+        }
+
+    def _worth_keeping(self, own: dict[str, Region]) -> set[str]:
+        """Find shared inputs that blocks would otherwise make again at some cost."""
+        kept = set()
+        for stage in self._stages:
+            users = [r for r in own.values() if self._reads(r, stage.name)]
+            alone = stage.name not in {n for r in own.values() for n in r.stages[1:]}
+            dims = self.dims_of(stage)
+            seconds = float(self.estimates[stage.name].seconds.mean())
+            repeats = sum(self._repeats(r, dims) for r in users) - 1
+            whole = seconds <= KEEP_MOST_SECONDS
+            instances = math.prod(self.sweep.shape[i] for i in dims)
+            if users and alone and whole and repeats * instances * seconds > KEEP_SECONDS:
+                kept.add(stage.name)
+        return kept
+
+    def _repeats(self, region: Region, dims: Sequence[int]) -> int:
+        """Count the blocks of a region that would make the same instance."""
+        return math.prod(
+            n for n, i in zip(region.grid[:-1], region.dims, strict=True) if i not in dims
+        )
+
+    def _reads(self, region: Region, name: str) -> bool:
+        before = {n for s in region.stages for n in self._before(self.model.stage(s))}
+        return name in before and name not in region.stages
+
+    def _before(self, stage: Stage) -> set[str]:
+        found = set(stage.inputs)
+        for name in stage.inputs:
+            found |= self._before(self.model.stage(name))
+        return found
+
+    def _kept_before(self, region: Region, kept: set[str]) -> tuple[str, ...]:
+        return tuple(n for n in sorted(kept) if self._reads(region, n))
+
+    def _region(self, group: list[Stage], *, kept: bool) -> Region:
+        first = group[0]
+        dims = self.dims_of(first)
+        names = [s.name for s in group]
+        known = self.model.variables()
+        variables = tuple(n for n in self.variables if known[n][1].name in names)
+        shape = tuple(self.sweep.shape[i] for i in dims)
+        seconds = max(float(sum(self.estimates[n].seconds for n in names).max()), 1e-9)
+        largest = max([self._bytes(known[n][0]) for n in variables], default=1)
+        cut = first.cut
+        length = max(self._lengths[cut], 1) if cut else 1
+        tree = first.sums and seconds > MOST_SECONDS
+        cut_chunk = length
+        if (
+            cut
+            and not first.sums
+            and not kept
+            and (seconds > MOST_SECONDS or largest > CHUNK_BYTES)
+        ):
+            pieces = max(seconds / BLOCK_SECONDS, largest / CHUNK_BYTES)
+            cut_chunk = self._whole_grains(cut, length / pieces)
+        points = 1
+        if cut_chunk == length and not tree:
+            points = self._points(math.prod(shape), seconds, largest)
+        return Region(
+            first.name, tuple(names), variables, dims, shape,
+            self._chunk(dims, shape, points), cut, length, min(cut_chunk, length), kept, tree, (),
+        )  # fmt: skip
+
+    def _bytes(self, variable: Variable) -> int:
+        return math.prod(self._lengths[d] for d in variable.dims) * ITEM_BYTES[variable.dtype]
+
+    def _whole_grains(self, cut: str, elements: float) -> int:
+        """Round to a length that holds whole grains of every shape of the sweep."""
+        grain = math.lcm(*{self.model.grain(cut, p) for _, p in self.shapes()})
+        return max(1, int(elements // grain)) * grain
+
+    def _points(self, instances: int, seconds: float, largest: int) -> int:
+        most = min(BLOCK_SECONDS / seconds, CHUNK_BYTES / largest)
+        even = max(instances / LEAST_BLOCKS, LEAST_SECONDS / seconds)
+        return max(1, int(min(most, even)))
+
+    def _chunk(self, dims: Sequence[int], shape: Sequence[int], points: int) -> tuple[int, ...]:
+        """Spread a number of points over the dims.
+
+        Dims that only scale results come first, so that one block makes the heavy part of
+        all of them once; then the last dims before the first.
+        """
+        scale = {self.sweep.axes[n] for n in self.model.output_depends_on if n in self.sweep.axes}
+        chunk = [1] * len(dims)
+        for i in sorted(range(len(dims)), key=lambda i: (dims[i] not in scale, -i)):
+            take = shape[i] if dims[i] in scale else min(shape[i], max(points, 1))
+            chunk[i] = take
+            points //= max(take, 1)
+        return tuple(chunk)
+
+    # --- what lies in the store -------------------------------------------------------
+
+    @cached_property
+    def arrays(self) -> dict[str, Array]:
+        """Every stored variable, with its place in the store."""
+        first = self.sweep.point([0] * len(self.sweep.dims))
+        found = {}
+        for region in self.regions.values():
+            for name in region.variables:
+                variable = self.variables[name]
+                found[name] = Array(
+                    variable, region.name,
+                    (*(self.sweep.dims[i].name for i in region.dims), *variable.dims),
+                    (*region.shape, *(self._lengths[d] for d in variable.dims)),
+                    (*region.chunk, *(
+                        region.cut_chunk if d == region.cut else max(self._lengths[d], 1)
+                        for d in variable.dims
+                    )),
+                    self.model.unit_of(variable.unit, first),
+                )  # fmt: skip
+        return found
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of all variables before compression."""
+        return sum(a.bytes for a in self.arrays.values())
+
+    @property
+    def files(self) -> int:
+        """Number of chunk files of all variables."""
+        return sum(a.files for a in self.arrays.values())
+
+    # --- points of a block ------------------------------------------------------------
+
+    def wanted(self, region: Region) -> NDArray[np.bool_]:
+        """Say which instances of a region belong to a point that is not skipped."""
+        if region.name not in self._wanted:
+            self._wanted[region.name] = wanted_on(self.sweep, region.dims)
+        return self._wanted[region.name]
+
+    @cached_property
+    def _wanted(self) -> dict[str, NDArray[np.bool_]]:
+        return {}
+
+    def block_points(self, region: Region, block: int) -> Iterator[tuple[tuple[int, ...], Any]]:
+        """Go through the wanted instances of a block: place in the region, parameters."""
+        box = region.box(block)
+        wanted = self.wanted(region)[box]
+        index = [0] * len(self.sweep.dims)
+        for place in itertools.product(*(range(s.start, s.stop) for s in box)):
+            if wanted[tuple(i - s.start for i, s in zip(place, box, strict=True))]:
+                for dim, i in zip(region.dims, place, strict=True):
+                    index[dim] = i
+                yield place, self.sweep.point(index)
+
+    def input_blocks(self, region: Region, block: int) -> set[tuple[str, int]]:
+        """Give the blocks of other regions whose kept results a block reads."""
+        box = dict(zip(region.dims, region.box(block), strict=True))
+        found = set()
+        for name in region.inputs:
+            other = self.regions[name]
+            ranges = [
+                range(box[d].start, box[d].stop) if d in box else range(n)
+                for d, n in zip(other.dims, other.shape, strict=True)
+            ]
+            cells = [
+                range(r[0] // c, r[-1] // c + 1) for r, c in zip(ranges, other.chunk, strict=True)
+            ]
+            for cell in itertools.product(*cells):
+                found.add((name, int(np.ravel_multi_index([*cell, 0], other.grid))))
+        return found
+
+
+def _tuples(fields: dict[str, Any]) -> dict[str, Any]:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+
+
+def _fields(region: Region) -> dict[str, Any]:
+    return {name: getattr(region, name) for name in Region.__dataclass_fields__}
+
+
+def _block_sums(values: NDArray[np.float64], chunk: Sequence[int]) -> NDArray[np.float64]:
+    for axis, c in enumerate(chunk):
+        values = np.add.reduceat(values, range(0, values.shape[axis], c), axis=axis)
+    return values

@@ -1,0 +1,97 @@
+"""What can go wrong, and the exit code that each kind has at the command line.
+
+SweepError                    70  our bug, when nothing below fits
+├── InputError (ValueError)    2  the user can mend it before work starts
+│   └── RefusedError           2  legal, but over a budget or against what is stored
+├── UnreachableError           3  scheduler or workers are not there (ConnectionError)
+├── MachineError (OSError)     5  disk full, input or output failed
+└── StoreError (ValueError)    2  what lies on disk is not what it should be
+
+Every class takes one plain string, so that it can be pickled anywhere.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+
+class SweepError(Exception):
+    """Anything that this package raises on purpose."""
+
+    exit_code: ClassVar[int] = 70
+
+
+class InputError(SweepError, ValueError):
+    """What the user gave cannot be run; the message lists every problem."""
+
+    exit_code = 2
+
+
+class RefusedError(InputError):
+    """Legal input that would break a budget, or something already stored."""
+
+
+class StoreError(SweepError, ValueError):
+    """A sweep on disk cannot be read."""
+
+    exit_code = 2
+
+
+class UnreachableError(SweepError, ConnectionError):
+    """The scheduler or its workers are not there, or are of no use."""
+
+    exit_code = 3
+
+
+class MachineError(SweepError, OSError):
+    """The machine refused: no space, no permission, input or output failed."""
+
+    exit_code = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with a sweep file."""
+
+    place: str
+    """Path of keys, such as "axes.layers[2]"."""
+    text: str
+    """What is wrong, what is allowed, what to do."""
+
+
+def report(problems: Iterable[Problem], source: str, lines: dict[str, int]) -> str:
+    """Write all problems, each with its line where it is known."""
+    rows = [f"{source} cannot be run:"]
+    for problem in problems:
+        line = _line(problem.place, lines)
+        where = f"{source}:{line}" if line else source
+        rows.append(f"  {where}  {problem.place}: {problem.text}")
+    return "\n".join(rows)
+
+
+def _line(place: str, lines: dict[str, int]) -> int | None:
+    """Find the line of a place, or of the nearest place around it."""
+    while place:
+        if place in lines:
+            return lines[place]
+        place = place[: max(place.rfind("."), place.rfind("["), 0)]
+    return None
+
+
+def nearest(word: str, legal: Iterable[str]) -> str:
+    """Suggest the legal word that looks most like this one: ' Did you mean ...?' or ''."""
+    close = difflib.get_close_matches(str(word), [str(x) for x in legal], n=1, cutoff=0.6)
+    return f' Did you mean "{close[0]}"?' if close else ""
+
+
+def shown(value: Any, limit: int = 60) -> str:
+    """Show a value in one short line."""
+    try:
+        text = json.dumps(value)
+    except (TypeError, ValueError):
+        text = repr(value)
+    return text if len(text) <= limit else text[: limit - 3] + "..."

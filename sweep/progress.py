@@ -1,0 +1,240 @@
+"""What a run shows while it goes on: events in, lines or a bar out."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress as Bar, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from sweep.planning import Plan
+from sweep.state import SweepState, fractions
+from sweep.values import readable_seconds
+from sweep.worker import PointError, Receipt
+
+LINE_SECONDS = 5.0
+ETA_SPREAD = 1.3
+
+
+@dataclass(frozen=True)
+class Started:
+    """A run begins."""
+
+    plan: Plan
+    folder: Path
+    counts: dict[str, int]
+    done: int
+    blocks: int
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run has ended, in whatever way."""
+
+    counts: dict[str, int]
+    errors: list[tuple[str, PointError]]
+
+
+class Progress(Protocol):
+    """Whoever wants to follow a run."""
+
+    def start(self, event: Started) -> None:
+        """The run begins."""
+
+    def cluster(self, slots: int, dashboard: str | None) -> None:
+        """Workers are there."""
+
+    def update(self, state: SweepState, receipt: Receipt | None) -> None:
+        """A block has ended."""
+
+    def stop(self, event: Finished) -> None:
+        """The run has ended."""
+
+
+class Silent:
+    """Follows nothing."""
+
+    def start(self, event: Started) -> None:
+        """Ignore."""
+
+    def cluster(self, slots: int, dashboard: str | None) -> None:
+        """Ignore."""
+
+    def update(self, state: SweepState, receipt: Receipt | None) -> None:
+        """Ignore."""
+
+    def stop(self, event: Finished) -> None:
+        """Ignore."""
+
+
+@dataclass
+class Eta:
+    """Time left: the predicted seconds of what is left, at the speed so far."""
+
+    plan: Plan
+    predicted_done: float = 0.0
+    started: float = 0.0
+
+    def begin(self) -> None:
+        """Set the clock."""
+        self.started = time.monotonic()
+        self._seconds = {n: self.plan.block_seconds(r) for n, r in self.plan.regions.items()}
+
+    def count(self, receipt: Receipt) -> None:
+        """Count a block."""
+        self.predicted_done += float(self._seconds[receipt.region][receipt.block])
+
+    def left(self, state: SweepState) -> tuple[float, float] | None:
+        """Give the range of the seconds left."""
+        elapsed = time.monotonic() - self.started
+        if self.predicted_done <= 0 or elapsed <= 0:
+            return None
+        todo = sum(
+            float(self._seconds[n][~s.done].sum()) for n, s in state.regions.items()
+        )
+        left = todo / self.predicted_done * elapsed
+        return left / ETA_SPREAD, left * ETA_SPREAD
+
+
+def eta_text(left: tuple[float, float] | None) -> str:
+    """Write the time left as a range."""
+    if left is None:
+        return "time left not known yet"
+    return f"{readable_seconds(left[0])} to {readable_seconds(left[1])} left"
+
+
+def counts_text(counts: dict[str, int]) -> str:
+    """Write counts by status in one line."""
+    return ", ".join(f"{n:,} {name}" for name, n in counts.items()) or "no points"
+
+
+class Lines:
+    """Plain lines, for logs and pipes: one every few seconds."""
+
+    def __init__(self, out: TextIO = sys.stdout) -> None:
+        self._out = out
+        self._last = 0.0
+
+    def _say(self, text: str) -> None:
+        print(text, file=self._out, flush=True)
+
+    def start(self, event: Started) -> None:
+        """Say what is there already."""
+        self._eta = Eta(event.plan)
+        self._blocks = event.blocks
+        self._say(f"{event.plan.sweep.name}: {counts_text(event.counts)}; "
+                  f"{event.done} of {event.blocks} blocks done; results in {event.folder}")  # fmt: skip
+
+    def cluster(self, slots: int, dashboard: str | None) -> None:
+        """Say who works."""
+        self._eta.begin()
+        self._say(f"{slots} workers" + (f", dashboard {dashboard}" if dashboard else ""))
+
+    def update(self, state: SweepState, receipt: Receipt | None) -> None:
+        """Say how far it is."""
+        if receipt is not None:
+            self._eta.count(receipt)
+        now = time.monotonic()
+        if now - self._last >= LINE_SECONDS:
+            self._last = now
+            done, blocks = state.blocks()
+            stage = receipt.region if receipt else "?"
+            self._say(f"{counts_text(state.counts())}; {done} of {blocks} blocks; stage {stage}; "
+                      f"{eta_text(self._eta.left(state))}")  # fmt: skip
+
+    def stop(self, event: Finished) -> None:
+        """Say how it ended."""
+        for line in summary_lines(event):
+            self._say(line)
+
+
+class Rich:
+    """A bar with counts, rate, time left and the current stage, for a terminal."""
+
+    def __init__(self) -> None:
+        self._console = Console()
+        self._bar = Bar(
+            TextColumn("[bold]{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
+            TextColumn("{task.fields[counts]}"), TextColumn("[dim]{task.fields[eta]}"),
+            TimeElapsedColumn(), console=self._console,
+        )  # fmt: skip
+        self._shown = 0.0
+
+    def start(self, event: Started) -> None:
+        """Open the bar."""
+        self._eta = Eta(event.plan)
+        self._console.print(f"[bold]{event.plan.sweep.name}[/] -> {event.folder}", highlight=False)
+        total = sum(event.counts.values())
+        self._task: TaskID = self._bar.add_task(
+            "starting", total=total, completed=total * fractions(event.counts),
+            counts=counts_text(event.counts), eta="",
+        )  # fmt: skip
+        self._bar.start()
+
+    def cluster(self, slots: int, dashboard: str | None) -> None:
+        """Name the workers."""
+        self._eta.begin()
+        self._bar.update(self._task, description=f"{slots} workers")
+        if dashboard:
+            self._bar.console.print(f"dashboard: {dashboard}")
+
+    def update(self, state: SweepState, receipt: Receipt | None) -> None:
+        """Move the bar, a few times a second."""
+        if receipt is not None:
+            self._eta.count(receipt)
+        now = time.monotonic()
+        if now - self._shown < 0.2:
+            return
+        self._shown = now
+        counts = state.counts()
+        total = sum(counts.values())
+        rate = total * fractions(counts) / max(now - self._eta.started, 1e-9)
+        self._bar.update(
+            self._task, completed=total * fractions(counts), counts=counts_text(counts),
+            description=receipt.region if receipt else "",
+            eta=f"{rate:,.0f} points/s, {eta_text(self._eta.left(state))}",
+        )  # fmt: skip
+
+    def stop(self, event: Finished) -> None:
+        """Close the bar and sum up."""
+        total = sum(event.counts.values())
+        self._bar.update(
+            self._task, completed=total * fractions(event.counts), description="ended",
+            counts=counts_text(event.counts), eta="",
+        )  # fmt: skip
+        self._bar.stop()
+        groups = group_errors(event.errors)
+        if groups:
+            table = Table("points", "kind", "message", title="failed points")
+            for (kind, message), places in groups.items():
+                table.add_row(str(len(places)), kind, message[:200])
+            self._console.print(table)
+            self._console.print("`modesweep errors` shows the points and the tracebacks.")
+
+
+def group_errors(
+    errors: list[tuple[str, PointError]],
+) -> dict[tuple[str, str], list[tuple[str, PointError]]]:
+    """Group failures by kind and message, the largest group first."""
+    groups: dict[tuple[str, str], list[tuple[str, PointError]]] = {}
+    for region, error in errors:
+        groups.setdefault((error.kind, error.message), []).append((region, error))
+    return dict(sorted(groups.items(), key=lambda item: -len(item[1])))
+
+
+def summary_lines(event: Finished) -> list[str]:
+    """Sum up a run: counts, and failures by kind."""
+    lines = [counts_text(event.counts)]
+    for (kind, message), places in group_errors(event.errors).items():
+        lines.append(f"  {len(places)} failed ({kind}): {message[:200]}")
+    return lines
+
+
+def for_terminal(*, interactive: bool) -> Progress:
+    """Choose a bar for a terminal, lines for anything else."""
+    return Rich() if interactive else Lines()

@@ -1,0 +1,283 @@
+"""Reading stores: lazy datasets, and queries that stream through the spectra."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray
+from numpy.typing import NDArray
+
+from models.units import FREQUENCY_UNITS
+from sweep.expressions import Expression, ExpressionError, check_names, parse
+from sweep.layout import DEFAULT_WORKSPACE
+from sweep.problems import InputError, StoreError, nearest, shown
+from sweep.store import DATA
+
+SLAB_ELEMENTS = 2**21
+"""Elements of a variable that are looked at in one go."""
+SAME = 1e-9
+"""Relative distance within which a number selects a value of an axis."""
+NOT_ROWS = ("status", "attempts", "seconds")
+
+
+def find(sweep: str | Path, workspace: str | Path = DEFAULT_WORKSPACE) -> Path:
+    """Find the folder of a sweep by its name in a workspace, or by its path.
+
+    Raises
+    ------
+    StoreError : there is none; names what is there
+    """
+    for folder in (Path(workspace) / sweep, Path(sweep)):
+        if (folder / DATA).is_dir():
+            return folder
+    there = sorted(p.parent.name for p in Path(workspace).glob(f"[!.]*/{DATA}"))
+    msg = (
+        f"There is no sweep {str(sweep)!r} in {workspace}, nor a folder of that path."
+        f"{nearest(str(sweep), there)} Sweeps there: {', '.join(there) or 'none'}."
+    )
+    raise StoreError(msg)
+
+
+def open_dataset(sweep: str | Path, workspace: str | Path = DEFAULT_WORKSPACE) -> xarray.Dataset:
+    """Open the results of a sweep, finished or running, as a lazy dataset."""
+    folder = find(sweep, workspace)
+    return xarray.open_zarr(folder / DATA, consolidated=False, chunks=None)
+
+
+def query(
+    sweep: str | Path,
+    expression: str,
+    *,
+    select: Mapping[str, Any] | None = None,
+    variables: Sequence[str] = (),
+    unit: str | None = None,
+    workspace: str | Path = DEFAULT_WORKSPACE,
+) -> pd.DataFrame:
+    """Find the places of a store where a condition holds.
+
+    Parameters
+    ----------
+    sweep : name in the workspace, or folder
+    expression : such as "frequency > 12 and surface_weight > 0.6"; over variables, axes and
+        own dims; words stand for flags, as in 'mode_kind == "below"'
+    select : values of axes or own dims, a value or a list of values each
+    variables : further variables for the table
+    unit : THz, cm-1, meV: unit of frequencies in the expression and in the table
+
+    Returns
+    -------
+    one row a place: axes, own dims, variables; units in `.attrs["units"]`
+
+    Raises
+    ------
+    InputError : unknown names, words or units, or an expression that is none
+    """
+    pieces = list(stream(sweep, expression, select=select, variables=variables, unit=unit,
+                         workspace=workspace))  # fmt: skip
+    table = pd.concat(pieces, ignore_index=True) if len(pieces) > 1 else pieces[0]
+    table.attrs = pieces[0].attrs
+    return table
+
+
+def stream(
+    sweep: str | Path,
+    expression: str,
+    *,
+    select: Mapping[str, Any] | None = None,
+    variables: Sequence[str] = (),
+    unit: str | None = None,
+    workspace: str | Path = DEFAULT_WORKSPACE,
+) -> Iterator[pd.DataFrame]:
+    """Give the table of `query` piece by piece; the first piece is there even if empty."""
+    dataset = selected(open_dataset(sweep, workspace), select or {})
+    try:
+        condition = parse(expression)
+        search = _Search(dataset, condition, variables, unit)
+        empty = True
+        for piece in search.pieces():
+            if empty or len(piece):
+                yield piece
+            empty = False
+    except ExpressionError as error:
+        msg = f"The query cannot be answered: {error}"
+        raise InputError(msg) from None
+
+
+def selected(dataset: xarray.Dataset, select: Mapping[str, Any]) -> xarray.Dataset:
+    """Pick values of axes or own dims; numbers match up to rounding.
+
+    Raises
+    ------
+    InputError : an axis or a value that is not there
+    """
+    for name, wanted in select.items():
+        if name not in dataset.coords or dataset[name].ndim != 1:
+            axes = [str(n) for n, c in dataset.coords.items() if c.ndim == 1]
+            msg = (f"--select names {name!r}, which is no axis or dim.{nearest(name, axes)} "
+                   f"Known: {', '.join(axes)}.")  # fmt: skip
+            raise InputError(msg)
+        values = wanted if isinstance(wanted, list | tuple) else [wanted]
+        places = [_place(dataset[name], name, v) for v in values]
+        dataset = dataset.isel({dataset[name].dims[0]: places})
+    return dataset
+
+
+def _place(coordinate: xarray.DataArray, name: str, value: Any) -> int:
+    known = coordinate.values
+    if known.dtype.kind in "iuf" and isinstance(value, int | float) and not isinstance(value, bool):
+        away = np.abs(known - value)
+        if away.size and away.min() <= SAME * max(abs(value), 1e-300):
+            return int(away.argmin())
+    else:
+        same = [i for i, k in enumerate(known) if str(k) == str(value)]
+        if same:
+            return same[0]
+    listed = [k.item() if hasattr(k, "item") else k for k in known[:20]]
+    msg = f"{name} has no value {shown(value)}.{nearest(str(value), listed)} Values: {shown(listed, 300)}."
+    raise InputError(msg)
+
+
+@dataclass
+class _Column:
+    """A column of the table, and how to look at it slab by slab."""
+
+    name: str
+    array: xarray.DataArray
+    factor: float
+    words: tuple[str, ...]
+    unit: str
+
+    def values(self, dims: Sequence[str], slab: Mapping[str, slice]) -> NDArray[Any]:
+        """Load a slab, with a length of one along the dims that the array does not have."""
+        own = {d: slab[d] for d in self.array.dims if d in slab}
+        loaded = self.array.isel(own).values
+        if self.factor != 1:
+            loaded = loaded * self.factor
+        if self.words:
+            table = np.array([*self.words, *[""] * (256 - len(self.words))])
+            loaded = table[loaded]
+        shape = [slab[d].stop - slab[d].start if d in self.array.dims else 1 for d in dims]
+        return loaded.reshape(shape)
+
+
+class _Search:
+    """One query on one dataset."""
+
+    def __init__(
+        self, dataset: xarray.Dataset, condition: Expression, variables: Sequence[str],
+        unit: str | None,
+    ) -> None:  # fmt: skip
+        known = [str(n) for n in dataset.variables]
+        unknown = check_names(condition, known, "variable or axis or dim", "the query")
+        unknown += [
+            f"--vars names {n!r}, which is not in the store.{nearest(n, known)} "
+            f"Known: {', '.join(known)}."
+            for n in variables if n not in known
+        ]  # fmt: skip
+        if unknown:
+            raise InputError(" ".join(unknown))
+        self._check_unit(unit)
+        self.condition = condition
+        used = dict.fromkeys([*condition.names(), *variables])
+        dims = {d for n in used for d in dataset[n].dims}
+        # in the order of the store: axes first, then own dims
+        order = [str(d) for d in dict.fromkeys(d for a in dataset.variables.values() for d in a.dims)]
+        axes = [str(d) for d in dataset["status"].dims]
+        self.dims = [d for d in [*axes, *[o for o in order if o not in axes]] if d in dims]
+        beside = [str(n) for n, c in dataset.coords.items() if set(c.dims) <= set(self.dims) and c.ndim]
+        shown_first = [n for d in self.dims for n in beside if dataset[n].dims[0] == d]
+        names = dict.fromkeys([*shown_first, *used])
+        self.columns = {n: self._column(dataset, n, unit) for n in names}
+        self.sizes = {d: dataset.sizes[d] for d in self.dims}
+        self._check_words()
+
+    def _check_unit(self, unit: str | None) -> None:
+        if unit is not None and unit not in (*FREQUENCY_UNITS, "reduced"):
+            legal = [*FREQUENCY_UNITS, "reduced"]
+            msg = f"--unit {unit!r} is not known.{nearest(unit, legal)} Units: {', '.join(legal)}."
+            raise InputError(msg)
+
+    def _column(self, dataset: xarray.Dataset, name: str, unit: str | None) -> _Column:
+        array = dataset[name]
+        stored = str(array.attrs.get("units", ""))
+        factor = 1.0
+        if unit in FREQUENCY_UNITS and stored in FREQUENCY_UNITS:
+            factor, stored = FREQUENCY_UNITS[unit] / FREQUENCY_UNITS[stored], unit
+        elif unit is not None and (name == "frequency" or stored in FREQUENCY_UNITS):
+            reduced = stored not in FREQUENCY_UNITS
+            if reduced != (unit == "reduced"):
+                msg = (f"{name} is stored in {stored}, which --unit {unit} cannot express: "
+                       "a sweep in reduced units has no scale. Run it with a `material`, "
+                       "or leave --unit out.")  # fmt: skip
+                raise InputError(msg)
+        words = tuple(str(array.attrs.get("flag_meanings", "")).split())
+        return _Column(name, array, factor, words, "" if stored == "1" else stored)
+
+    def _check_words(self) -> None:
+        for name, words in self.condition.strings_compared_with().items():
+            column = self.columns[name]
+            known: list[str] = list(column.words)
+            if not known and column.array.ndim == 1 and column.array.dtype.kind in "OUT":
+                known = sorted({str(x) for x in column.array.values})
+            for word in words:
+                if known and word not in known:
+                    msg = (f'The query compares {name} with "{word}", which it never is.'
+                           f"{nearest(word, known)} Values: {', '.join(known)}.")  # fmt: skip
+                    raise InputError(msg)
+
+    def slabs(self) -> Iterator[dict[str, slice]]:
+        """Cut the dims into slabs, the first dims the finest."""
+        steps, room = {}, SLAB_ELEMENTS
+        for d in reversed(self.dims):
+            steps[d] = max(1, min(self.sizes[d], room))
+            room //= max(steps[d], 1)
+        starts = [range(0, self.sizes[d], steps[d]) for d in self.dims]
+        for corner in itertools.product(*starts):
+            yield {
+                d: slice(i, min(i + steps[d], self.sizes[d]))
+                for d, i in zip(self.dims, corner, strict=True)
+            }
+
+    def pieces(self) -> Iterator[pd.DataFrame]:
+        """Give the rows slab by slab."""
+        slabs = list(self.slabs()) if math.prod(self.sizes.values()) else []
+        for slab in slabs:
+            values = {n: self.columns[n].values(self.dims, slab) for n in self.condition.names()}
+            shape = [slab[d].stop - slab[d].start for d in self.dims]
+            mask = np.broadcast_to(self.condition.evaluate_condition(values), shape)
+            yield self._rows(slab, np.nonzero(mask), shape, values)
+        if not slabs:
+            yield self._framed({n: np.empty(0) for n in self.columns})
+
+    def _rows(
+        self, slab: Mapping[str, slice], places: tuple[NDArray[np.intp], ...],
+        shape: Sequence[int], loaded: Mapping[str, NDArray[Any]],
+    ) -> pd.DataFrame:  # fmt: skip
+        rows = {}
+        for name, column in self.columns.items():
+            if places and not len(places[0]):
+                rows[name] = np.empty(0, dtype=column.array.dtype)
+                continue
+            values = loaded.get(name)
+            if values is None:
+                values = column.values(self.dims, slab)
+            rows[name] = np.broadcast_to(values, shape)[places]
+        return self._framed(rows)
+
+    def _framed(self, rows: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
+        table = pd.DataFrame(rows)
+        table.attrs["units"] = {n: c.unit for n, c in self.columns.items() if c.unit}
+        return table
+
+
+def stored_attributes(folder: Path) -> dict[str, Any]:
+    """Give the attributes of a store."""
+    dataset = xarray.open_zarr(folder / DATA, consolidated=False, chunks=None)
+    return dict(dataset.attrs)

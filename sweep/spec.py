@@ -1,0 +1,579 @@
+"""The sweep: one file's worth of work, checked whole before anything is computed.
+
+`read` turns a sweep file (or a dict) into a `Sweep`, or raises one InputError that lists
+every problem of the file. A `Sweep` knows its points by index; it lists none of them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models import registry
+from models.errors import ModelInputError
+from models.protocol import Model, Parameters, Variable
+from sweep import documents
+from sweep.expressions import Expression, ExpressionError, check_names, parse
+from sweep.problems import InputError, Problem, nearest, report, shown
+from sweep.values import FieldValues, as_text, byte_count, canonical, seconds
+
+FORMAT = 1
+MAX_POINTS = 10**8
+KEYS = ("modesweep", "name", "model", "outputs", "where", "zip", "fixed", "axes", "run")
+RANGES = ("linspace", "geomspace", "logspace", "arange")
+NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
+MOST_SHOWN = 5
+"""How many offending values or points of one kind a message names."""
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """The [run] table."""
+
+    retries: int = 2
+    """How often a death (signal, memory, lost worker) is tried again; exceptions are final."""
+    timeout: float = 600.0
+    """Seconds for one part of one stage of a point."""
+    memory: int = 2 * 2**30
+    """Bytes that a worker may use."""
+    priority: int = 0
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """A dim of the sweep: an axis, or several that move together."""
+
+    name: str
+    values: dict[str, tuple[Any, ...]]
+    """From each axis to its values, as the model takes them."""
+
+    def __len__(self) -> int:
+        return len(self.values[self.name])
+
+    def coordinate(self, axis: str) -> NDArray[Any]:
+        """Give the values as they are stored and selected: numbers, booleans or strings."""
+        values = self.values[axis]
+        if all(isinstance(v, bool) for v in values):
+            return np.array(values, dtype=bool)
+        if all(isinstance(v, int) and not isinstance(v, bool) for v in values):
+            return np.array(values, dtype=np.int64)
+        if all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
+            return np.array(values, dtype=np.float64)
+        return np.array([as_text(v) for v in values])
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A checked sweep."""
+
+    name: str
+    model: Model
+    outputs: tuple[str, ...]
+    fixed: dict[str, Any]
+    """Every parameter that is not swept, defaults included, as the model takes them."""
+    dims: tuple[Dimension, ...]
+    where: Expression | None
+    run: RunSettings
+    document: dict[str, Any] = field(compare=False)
+    """The file's content with canonical numbers."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Lengths of the dims of the sweep."""
+        return tuple(len(d) for d in self.dims)
+
+    @property
+    def size(self) -> int:
+        """Number of points, skipped ones included."""
+        return math.prod(self.shape)
+
+    @cached_property
+    def axes(self) -> dict[str, int]:
+        """From each swept parameter to the place of its dim."""
+        return {axis: i for i, d in enumerate(self.dims) for axis in d.values}
+
+    @cached_property
+    def coordinates(self) -> dict[str, NDArray[Any]]:
+        """Stored values of every swept parameter."""
+        return {axis: d.coordinate(axis) for d in self.dims for axis in d.values}
+
+    def point(self, index: Sequence[int]) -> Parameters:
+        """Give the parameters of one point; they were checked with the file."""
+        values = dict(self.fixed)
+        for dim, i in zip(self.dims, index, strict=True):
+            for axis, along in dim.values.items():
+                values[axis] = along[i]
+        return self.model.parameters.model_construct(_fields_set=None, **values)
+
+    def wanted(self, ranges: Sequence[slice]) -> NDArray[np.bool_]:
+        """Say which points of a box are not skipped by `where`, in the shape of the box."""
+        shape = tuple(len(range(*r.indices(n))) for r, n in zip(ranges, self.shape, strict=True))
+        if self.where is None:
+            return np.ones(shape, dtype=bool)
+        values = {
+            name: _along(self.coordinates[name][ranges[self.axes[name]]], self.axes[name], shape)
+            for name in self.where.names()
+        }
+        return np.broadcast_to(self.where.evaluate_condition(values), shape)
+
+    def canonical_document(self) -> dict[str, Any]:
+        """Give what decides the results: the document without [run]."""
+        return {k: v for k, v in self.document.items() if k != "run"}
+
+
+def _along(values: NDArray[Any], place: int, shape: Sequence[int]) -> NDArray[Any]:
+    return values.reshape([-1 if i == place else 1 for i in range(len(shape))])
+
+
+def read(source: str | Path | Mapping[str, Any] | Sweep) -> Sweep:
+    """Read and check a sweep file, or a dict of the same shape.
+
+    Raises
+    ------
+    InputError : lists every problem with its line, place, value and remedy
+    """
+    if isinstance(source, Sweep):
+        return source
+    document = documents.load(source)
+    reader = _Reader(document.content)
+    sweep = reader.sweep()
+    if sweep is None or reader.problems:
+        raise InputError(report(reader.problems, document.source, document.lines))
+    return sweep
+
+
+class _Reader:
+    """Checks a document piece by piece and collects what is wrong."""
+
+    def __init__(self, content: dict[str, Any]) -> None:
+        self.content = content
+        self.problems: list[Problem] = []
+
+    def wrong(self, place: str, text: str) -> None:
+        self.problems.append(Problem(place, text))
+
+    def sweep(self) -> Sweep | None:
+        self._keys()
+        name, run = self._name(), self._run()
+        model = self._model()
+        if model is None:
+            return None
+        fixed = self._fixed(model)
+        axes = self._axes(model)
+        dims = self._dims(axes)
+        where = self._where(axes)
+        outputs = self._outputs(model)
+        if self.problems:
+            return None
+        sweep = Sweep(name, model, outputs, fixed, dims, where, run, canonical(self.content))
+        self._size(sweep)
+        if not self.problems:
+            self._rules(sweep)
+            self._units(sweep)
+        return sweep if self.problems else self._without_empty(sweep)
+
+    def _keys(self) -> None:
+        for key in self.content:
+            if key not in KEYS:
+                self.wrong(key, f"unknown key.{nearest(key, KEYS)} Allowed: {', '.join(KEYS)}.")
+        version = self.content.get("modesweep")
+        if version != FORMAT or isinstance(version, bool):
+            self.wrong("modesweep", f"must be {FORMAT}, the version of the format; it is "
+                       f"{shown(version) if 'modesweep' in self.content else 'missing'}.")  # fmt: skip
+
+    def _name(self) -> str:
+        name = self.content.get("name")
+        if not isinstance(name, str) or not NAME.fullmatch(name):
+            given = shown(name) if "name" in self.content else "missing"
+            self.wrong("name", f"must be 1 to 100 letters, digits, - and _; it is {given}.")
+            return "unnamed"
+        return name
+
+    def _table(self, key: str) -> dict[str, Any]:
+        table = self.content.get(key, {})
+        if not isinstance(table, dict):
+            self.wrong(key, f"must be a table of keys and values; it is {shown(table)}.")
+            return {}
+        return table
+
+    def _run(self) -> RunSettings:
+        readers = {
+            "retries": _whole(0, 100), "timeout": seconds,
+            "memory": byte_count, "priority": _whole(-1000, 1000),
+        }  # fmt: skip
+        given = {}
+        for key, value in self._table("run").items():
+            if key not in readers:
+                hint = nearest(key, readers)
+                self.wrong(f"run.{key}", f"unknown key.{hint} Allowed: {', '.join(readers)}.")
+                continue
+            try:
+                given[key] = readers[key](value)
+            except (ValueError, TypeError) as error:
+                self.wrong(f"run.{key}", f"{shown(value)} {error}.")
+        return RunSettings(**given)
+
+    def _model(self) -> Model | None:
+        name = self.content.get("model")
+        try:
+            known = registry.names()
+            if isinstance(name, str):
+                return registry.get(name)
+        except ModelInputError:
+            pass
+        given = shown(name) if "model" in self.content else "missing"
+        hint = nearest(str(name), known)
+        self.wrong("model", f"must name a model; it is {given}.{hint} Known: {', '.join(known)}.")
+        return None
+
+    def _known(self, model: Model, place: str, name: str) -> bool:
+        fields = model.parameters.model_fields
+        if name in fields:
+            return True
+        self.wrong(place, f"{model.name} has no such parameter.{nearest(name, fields)} "
+                   f"Its parameters: {', '.join(fields)}.")  # fmt: skip
+        return False
+
+    def _fixed(self, model: Model) -> dict[str, Any]:
+        fixed = {
+            name: f.get_default(call_default_factory=True)
+            for name, f in model.parameters.model_fields.items()
+        }
+        swept = self._table("axes")
+        for name, value in self._table("fixed").items():
+            place = f"fixed.{name}"
+            if not self._known(model, place, name):
+                continue
+            if name in swept:
+                self.wrong(place, "is fixed and swept at once. Remove it here or under [axes].")
+            values, wrong = FieldValues(model.parameters, name).check([value])
+            if wrong:
+                self._bad_value(model, place, name, value, wrong[0])
+            else:
+                fixed[name] = values[0]
+        return fixed
+
+    def _bad_value(self, model: Model, place: str, name: str, value: Any, why: str) -> None:
+        legal = FieldValues(model.parameters, name)
+        self.wrong(place, f"{shown(value)} is not allowed ({why}).{nearest(value, legal.words)} "
+                   f"Allowed: {legal.allowed}.")  # fmt: skip
+
+    def _axes(self, model: Model) -> dict[str, tuple[Any, ...]]:
+        axes = {}
+        for name, given in self._table("axes").items():
+            place = f"axes.{name}"
+            if not self._known(model, place, name):
+                continue
+            if name in model.fixed_only:
+                self.wrong(place, "names an inner dim of the variables and cannot be swept. "
+                           "Give one list under [fixed].")  # fmt: skip
+                continue
+            axes[name] = self._axis(model, place, name, given)
+        return axes
+
+    def _axis(self, model: Model, place: str, name: str, given: Any) -> tuple[Any, ...]:
+        listed = self._listed(place, given)
+        if not listed:
+            return ()
+        values, wrong = FieldValues(model.parameters, name).check(listed)
+        for i, why in itertools.islice(wrong.items(), MOST_SHOWN):
+            self._bad_value(model, f"{place}[{i}]", name, listed[i], why)
+        if len(wrong) > MOST_SHOWN:
+            self.wrong(place, f"{len(wrong) - MOST_SHOWN} more values are not allowed.")
+        seen: dict[str, int] = {}
+        for i, value in enumerate(values):
+            first = seen.setdefault(as_text(value), i)
+            if first != i:
+                self.wrong(f"{place}[{i}]", f"{shown(listed[i])} stands here a second time "
+                           f"(first at [{first}]; values that differ by rounding are one). "
+                           "Leave one out.")  # fmt: skip
+        return tuple(values)
+
+    def _listed(self, place: str, given: Any) -> list[Any]:
+        if isinstance(given, list):
+            if not given:
+                self.wrong(place, "is empty. Give at least one value, or leave the axis out.")
+            return given
+        if isinstance(given, dict) and len(given) == 1:
+            kind, numbers = next(iter(given.items()))
+            if kind in RANGES:
+                return self._range(f"{place}.{kind}", kind, numbers)
+            self.wrong(f"{place}.{kind}", f"unknown key.{nearest(kind, RANGES)} "
+                       f"Allowed: {', '.join(RANGES)}, or a plain list.")  # fmt: skip
+            return []
+        self.wrong(place, f"must be a list of values, or a table with one of {', '.join(RANGES)}; "
+                   f"it is {shown(given)}.")  # fmt: skip
+        return []
+
+    def _range(self, place: str, kind: str, numbers: Any) -> list[Any]:
+        try:
+            return expand_range(kind, numbers)
+        except ValueError as error:
+            self.wrong(place, f"{shown(numbers)} {error}.")
+            return []
+
+    def _dims(self, axes: Mapping[str, tuple[Any, ...]]) -> tuple[Dimension, ...]:
+        groups = self._zip(axes)
+        leader = {axis: group[0] for group in groups for axis in group}
+        members: dict[str, dict[str, tuple[Any, ...]]] = {}
+        for axis, values in axes.items():
+            members.setdefault(leader.get(axis, axis), {})[axis] = values
+        return tuple(Dimension(name, values) for name, values in members.items())
+
+    def _zip(self, axes: Mapping[str, tuple[Any, ...]]) -> list[list[str]]:
+        given = self.content.get("zip", [])
+        if not isinstance(given, list) or not all(_is_group(g) for g in given):
+            self.wrong("zip", "must be a list of lists, each naming two or more axes that move "
+                       f'together, such as [["a", "b"]]; it is {shown(given)}.')  # fmt: skip
+            return []
+        used: set[str] = set()
+        legal = []
+        for i, group in enumerate(given):
+            place = f"zip[{i}]"
+            unknown = [n for n in group if n not in axes]
+            for n in unknown:
+                self.wrong(place, f'"{n}" is not an axis.{nearest(n, axes)} '
+                           f"Axes: {', '.join(axes) or 'none'}.")  # fmt: skip
+            if used.intersection(group) or len(set(group)) < len(group):
+                self.wrong(place, "names an axis twice. An axis moves with one group only.")
+            elif not unknown:
+                lengths = {n: len(axes[n]) for n in group}
+                if len(set(lengths.values())) > 1 and all(lengths.values()):
+                    self.wrong(place, f"joins axes of different lengths ({shown(lengths)}). "
+                               "Give them as many values each.")  # fmt: skip
+                else:
+                    legal.append(group)
+            used.update(group)
+        return legal
+
+    def _where(self, axes: Mapping[str, tuple[Any, ...]]) -> Expression | None:
+        text = self.content.get("where")
+        if text is None or text == "":
+            return None
+        if not isinstance(text, str):
+            self.wrong("where", f"must be a condition in a string; it is {shown(text)}.")
+            return None
+        try:
+            expression = parse(text)
+        except ExpressionError as error:
+            self.wrong("where", str(error))
+            return None
+        for message in check_names(expression, axes, "axis"):
+            self.wrong("where", message)
+            return None
+        self._words_in(expression, axes)
+        if not self.problems:
+            try:
+                first = {
+                    n: Dimension(n, {n: axes[n]}).coordinate(n)[:1] for n in expression.names()
+                }
+                expression.evaluate_condition(first)
+            except ExpressionError as error:
+                self.wrong("where", str(error))
+        return expression
+
+    def _words_in(self, expression: Expression, axes: Mapping[str, tuple[Any, ...]]) -> None:
+        for name, words in expression.strings_compared_with().items():
+            known = [as_text(v) for v in axes.get(name, ())]
+            for word in words:
+                if word not in known:
+                    self.wrong("where", f'compares {name} with "{word}", which is none of its '
+                               f"values.{nearest(word, known)} Values: {shown(known)}.")  # fmt: skip
+
+    def _outputs(self, model: Model) -> tuple[str, ...]:
+        variables = {n: v for n, (v, _) in model.variables().items()}
+        given = self.content.get("outputs")
+        if given is None:
+            return tuple(n for n, v in variables.items() if v.standard and not v.always)
+        if not isinstance(given, list) or not given or not all(isinstance(x, str) for x in given):
+            self.wrong("outputs", f"must be a list of variables; it is {shown(given)}. "
+                       f"Variables: {', '.join(variables)}.")  # fmt: skip
+            return ()
+        for i, name in enumerate(given):
+            if name not in variables:
+                self.wrong(f"outputs[{i}]", f'{model.name} has no variable "{name}".'
+                           f"{nearest(name, variables)} Variables: {', '.join(variables)}.")  # fmt: skip
+        if len(set(given)) < len(given):
+            self.wrong("outputs", "names a variable twice. Leave one out.")
+        return tuple(given)
+
+    def _size(self, sweep: Sweep) -> None:
+        if sweep.size > MAX_POINTS:
+            lengths = " x ".join(f"{len(d)} {d.name}" for d in sweep.dims)
+            self.wrong("axes", f"span {sweep.size:.3g} points ({lengths}), more than the "
+                       f"{MAX_POINTS:.0e} of one sweep. Use fewer values, or several sweeps.")  # fmt: skip
+
+    def _rules(self, sweep: Sweep) -> None:
+        """Check each rule on the few combinations of values that it can see."""
+        for rule in sweep.model.parameters.rules:
+            dims = sorted({sweep.axes[n] for n in rule.names if n in sweep.axes})
+            broken: dict[str, list[str]] = {}
+            for combination in _combinations(sweep, dims):
+                values = SimpleNamespace(**{n: _value(sweep, n, combination) for n in rule.names})
+                text = rule.check(values)
+                if text:
+                    at = ", ".join(
+                        f"{n}={as_text(getattr(values, n))}" for n in rule.names if n in sweep.axes
+                    )
+                    broken.setdefault(text, []).append(at)
+            for text, points in itertools.islice(broken.items(), MOST_SHOWN):
+                where = f" At {points[0]}." if points[0] else ""
+                self.wrong(self._place(rule.names), f"{text}{where}")
+
+    def _place(self, names: Sequence[str]) -> str:
+        for table in ("axes", "fixed"):
+            for name in names:
+                if name in self.content.get(table, {}):
+                    return f"{table}.{name}"
+        return "fixed"
+
+    def _units(self, sweep: Sweep) -> None:
+        """A variable has one unit in a sweep."""
+        model = sweep.model
+        dims = sorted({sweep.axes[n] for n in model.unit_parameters if n in sweep.axes})
+        variables = model.variables()
+        units: dict[str, set[str]] = {}
+        for combination in _combinations(sweep, dims):
+            index = [combination.get(i, 0) for i in range(len(sweep.dims))]
+            p = sweep.point(index)
+            for name in sweep.outputs:
+                units.setdefault(name, set()).add(model.unit_of(variables[name][0].unit, p))
+        for name, found in units.items():
+            if len(found) > 1:
+                self.wrong(self._place(model.unit_parameters),
+                           f"{name} would be stored in {' and in '.join(sorted(found))}. One "
+                           "sweep has one unit for a variable. Make two sweeps of it.")  # fmt: skip
+                return
+
+    def _without_empty(self, sweep: Sweep) -> Sweep:
+        """Leave out variables of no length, such as thermal ones without temperatures."""
+        lengths = sweep.model.lengths(sweep.point([0] * len(sweep.dims)))
+        known = sweep.model.variables()
+        empty = [n for n in sweep.outputs if 0 in [lengths[d] for d in known[n][0].dims]]
+        for name in empty if "outputs" in self.content else ():
+            dims = ", ".join(d for d in known[name][0].dims if lengths[d] == 0)
+            self.wrong("outputs", f"{name} would hold nothing: its dim {dims} has no length. "
+                       f"Give {dims}s under [fixed], or leave it out.")  # fmt: skip
+        return replace(sweep, outputs=tuple(n for n in sweep.outputs if n not in empty))
+
+
+def _whole(low: int, high: int) -> Any:
+    def check(value: Any) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            msg = f"must be a whole number from {low} to {high}"
+            raise ValueError(msg)
+        return value
+
+    return check
+
+
+def _is_group(group: Any) -> bool:
+    return isinstance(group, list) and len(group) > 1 and all(isinstance(x, str) for x in group)
+
+
+def _value(sweep: Sweep, name: str, combination: Mapping[int, int]) -> Any:
+    if name not in sweep.axes:
+        return sweep.fixed[name]
+    place = sweep.axes[name]
+    return sweep.dims[place].values[name][combination[place]]
+
+
+def _combinations(sweep: Sweep, dims: Sequence[int]) -> list[dict[int, int]]:
+    """List the combinations of indices along a few dims that some wanted point has."""
+    wanted = wanted_on(sweep, dims)
+    return [dict(zip(dims, map(int, i), strict=True)) for i in np.argwhere(wanted)]
+
+
+def wanted_on(sweep: Sweep, dims: Sequence[int]) -> NDArray[np.bool_]:
+    """Say which combinations along some dims belong to a wanted point, in their shape."""
+    where = sweep.where.names() if sweep.where else ()
+    seen = sorted({*dims, *(sweep.axes[n] for n in where)})
+    # the dims that `where` does not name repeat the answer: look at their first value
+    box = [slice(None) if i in seen else slice(0, 1) for i in range(len(sweep.dims))]
+    answer = sweep.wanted(box)
+    drop = tuple(i for i in range(len(sweep.dims)) if i not in dims)
+    return np.asarray(answer.any(axis=drop))
+
+
+def expand_range(kind: str, numbers: Any) -> list[float]:
+    """Give the values of linspace, geomspace, logspace or arange, with numpy's meaning.
+
+    Raises
+    ------
+    ValueError : says what the numbers must be
+    """
+    plain = isinstance(numbers, list) and all(
+        isinstance(x, int | float) and not isinstance(x, bool) and math.isfinite(x) for x in numbers
+    )
+    if kind == "arange":
+        if not plain or not 1 <= len(numbers) <= 3 or (len(numbers) == 3 and numbers[2] == 0):
+            msg = "must be [stop], [start, stop] or [start, stop, step], the step not zero"
+            raise ValueError(msg)
+        start, stop, step = ([0, *numbers, 1] if len(numbers) == 1 else [*numbers, 1])[:3]
+        if (stop - start) / step > MAX_POINTS:
+            msg = f"has more than {MAX_POINTS:.0e} values"
+            raise ValueError(msg)
+        values = np.arange(start, stop, step)
+        if not len(values):
+            msg = "has no values"
+            raise ValueError(msg)
+        return _listed(values)
+    if not plain or len(numbers) != 3 or not isinstance(numbers[2], int) or numbers[2] < 1:
+        msg = "must be [first, last, how many], the last a whole number above zero"
+        raise ValueError(msg)
+    if numbers[2] > MAX_POINTS:
+        msg = f"has more than {MAX_POINTS:.0e} values"
+        raise ValueError(msg)
+    if kind == "geomspace" and numbers[0] * numbers[1] <= 0:
+        msg = "must run between two numbers of the same sign, neither zero"
+        raise ValueError(msg)
+    values = {"linspace": np.linspace, "geomspace": np.geomspace, "logspace": np.logspace}[kind](
+        *numbers
+    )
+    if not np.isfinite(values).all():
+        msg = "leaves the range of numbers"
+        raise ValueError(msg)
+    return _listed(values)
+
+
+def _listed(values: NDArray[Any]) -> list[float]:
+    listed: list[float] = values.tolist()
+    return listed
+
+
+def output_variables(sweep: Sweep) -> dict[str, Variable]:
+    """Give every variable that a sweep stores: the outputs and what they need beside them."""
+    model = sweep.model
+    known = model.variables()
+    names = dict.fromkeys(sweep.outputs)
+    dims = {d for n in names for d in known[n][0].dims}
+    for dim in model.dims:
+        if dim.name in dims:
+            names |= dict.fromkeys(dim.described_by)
+    stages = needed_stages(model, names)
+    names |= {
+        v.name: None for s in model.stages if s.name in stages for v in s.variables if v.always
+    }
+    return {n: v for n, (v, _) in known.items() if n in names}
+
+
+def needed_stages(model: Model, names: Mapping[str, Any]) -> set[str]:
+    """Give the stages that variables come from, and all stages before them."""
+    known = model.variables()
+    open_, found = [known[n][1].name for n in names], set()
+    while open_:
+        stage = open_.pop()
+        if stage not in found:
+            found.add(stage)
+            open_ += model.stage(stage).inputs
+    return found

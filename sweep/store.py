@@ -1,0 +1,205 @@
+"""The Zarr store of a sweep: allocated whole, written chunk by chunk, read by anyone.
+
+`<sweep>/data.zarr` is a Zarr v3 group that stock xarray opens while the sweep runs. Every
+array has its full shape from the start; unwritten chunks are missing values. A block writes
+its own whole chunks and no other block's, so no lock is needed.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+from zarr.codecs import BloscCodec
+from zarr.core.buffer import Buffer
+from zarr.storage import LocalStore
+
+from sweep.durable import write_files
+from sweep.layout import STATUS, fill_of
+from sweep.planning import Array, Plan, Region
+
+DATA = "data.zarr"
+MISSING_FLAG = 255
+STATUS_CHUNK = 2**20
+_COMPRESSOR = BloscCodec(cname="zstd", clevel=3, shuffle="shuffle")
+
+
+class _Capture(LocalStore):
+    """Reads from disk, but keeps what is written in memory until it is committed."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.written: dict[str, bytes] = {}
+
+    async def set(self, key: str, value: Buffer) -> None:
+        """Keep a chunk."""
+        self.written[key] = value.to_bytes()
+
+    async def delete(self, key: str) -> None:
+        """Ignore: empty chunks are written, never removed."""
+
+
+def create(folder: Path, plan: Plan, attributes: Mapping[str, Any]) -> None:
+    """Allocate every array of a sweep, with its coordinates, status arrays and attributes."""
+    group = zarr.open_group(LocalStore(folder / DATA), mode="w", zarr_format=3)
+    sweep = plan.sweep
+    beside = [axis for d in sweep.dims for axis in d.values if axis != d.name]
+    group.attrs.update({**attributes, **({"coordinates": " ".join(beside)} if beside else {})})
+    _create_coordinates(group, plan)
+    for name, array in plan.arrays.items():
+        _create_array(group, name, array)
+    _create_status(group, plan)
+
+
+def _create_coordinates(group: zarr.Group, plan: Plan) -> None:
+    sweep = plan.sweep
+    fields = plan.model.parameters.model_fields
+    for dim in sweep.dims:
+        for axis in dim.values:
+            note = {"long_name": fields[axis].description or axis}
+            _put(group, axis, sweep.coordinates[axis], (dim.name,), note)
+    used = {d for a in plan.arrays.values() for d in a.variable.dims}
+    first = sweep.point([0] * len(sweep.dims))
+    for dim in plan.model.dims:
+        if dim.name not in used:
+            continue
+        values = dim.coordinate(first) if dim.coordinate else range(plan.lengths[dim.name])
+        note = {"long_name": dim.long_name, "units": dim.unit}
+        _put(group, dim.name, np.array(values), (dim.name,), note)
+
+
+def _put(
+    group: zarr.Group, name: str, values: NDArray[Any], dims: Sequence[str], attrs: dict[str, str]
+) -> None:
+    text = values.dtype.kind in "US"
+    array = group.create_array(
+        name, shape=values.shape, dtype="str" if text else values.dtype, chunks=values.shape,
+        dimension_names=dims, attributes=attrs, fill_value="" if text else 0,
+    )  # fmt: skip
+    array[...] = values.astype(object) if text else values
+
+
+def _create_array(group: zarr.Group, name: str, array: Array) -> None:
+    v = array.variable
+    attrs: dict[str, Any] = {"units": array.unit, "long_name": v.long_name, "source": v.source}
+    if v.flags:
+        attrs |= {
+            "flag_values": list(range(len(v.flags))), "flag_meanings": " ".join(v.flags),
+            "comment": f"{MISSING_FLAG}: not there",
+        }  # fmt: skip
+    compressors = {} if v.dtype == "str" else {"compressors": [_COMPRESSOR]}
+    group.create_array(
+        name, shape=array.shape, chunks=array.chunk, dtype=v.dtype, fill_value=fill_of(v.dtype),
+        dimension_names=array.dims, attributes=attrs, **compressors,
+    )  # fmt: skip
+
+
+def _create_status(group: zarr.Group, plan: Plan) -> None:
+    dims = tuple(d.name for d in plan.sweep.dims)
+    chunk = status_chunk(plan.sweep.shape)
+    for name, (dtype, fill, attrs) in {
+        "status": ("uint8", 0, {
+            "long_name": "state of the point", "units": "1",
+            "flag_values": list(range(len(STATUS))), "flag_meanings": " ".join(STATUS)}),
+        "attempts": ("uint8", 0, {
+            "long_name": "starts of the point's own last stage", "units": "1"}),
+        "seconds": ("float32", np.nan, {
+            "long_name": "time of the point without shared stages", "units": "s"}),
+    }.items():  # fmt: skip
+        group.create_array(
+            name, shape=plan.sweep.shape, chunks=chunk, dtype=dtype, fill_value=fill,
+            dimension_names=dims, attributes=attrs, compressors=[_COMPRESSOR],
+        )  # fmt: skip
+
+
+def status_chunk(shape: Sequence[int]) -> tuple[int, ...]:
+    """Cut the status arrays into chunks of about a million points, the last dims whole."""
+    chunk, room = [], STATUS_CHUNK
+    for n in reversed(shape):
+        chunk.append(max(1, min(n, room)))
+        room //= chunk[-1]
+    return tuple(reversed(chunk))
+
+
+def attributes(plan: Plan, versions: Mapping[str, str], kernel: str) -> dict[str, Any]:
+    """Give the attributes that make a store describe itself."""
+    return {
+        "modesweep_format": 1,
+        "name": plan.sweep.name,
+        "model": plan.model.name,
+        "revision": plan.model.revision,
+        "sweep": json.dumps(plan.sweep.document),
+        "versions": dict(versions),
+        "blas": kernel,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "Conventions": "CF-1.11",
+        "title": plan.model.title,
+        "source": plan.model.source,
+    }
+
+
+class BlockWriter:
+    """Writes blocks into an open store, from any process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / DATA
+        self._store = _Capture(self.folder)
+        self._group = zarr.open_group(self._store, mode="r+", zarr_format=3)
+        self._arrays: dict[str, zarr.Array[Any]] = {}
+
+    def write(
+        self,
+        region: Region,
+        block: int,
+        values: Mapping[str, NDArray[Any]],
+        beside: Mapping[Path, bytes],
+        still_wanted: Callable[[], bool],
+    ) -> dict[str, tuple[int, int]] | None:
+        """Write the chunks of a block, and other files that belong to it.
+
+        Gives the size and checksum of each file by its name, or None when the block is no
+        longer wanted; then nothing was changed.
+        """
+        self._store.written.clear()
+        with zarr.config.set({"array.write_empty_chunks": True}):
+            for name, array in values.items():
+                if name not in self._arrays:
+                    self._arrays[name] = self._group[name]  # type: ignore[assignment]
+                self._arrays[name][self._selection(region, block, array)] = array
+        files = {self.folder / key: content for key, content in self._store.written.items()}
+        files |= beside
+        sizes = {str(p): (len(c), zlib.crc32(c)) for p, c in files.items()}
+        return sizes if write_files(files, still_wanted) else None
+
+    def _selection(self, region: Region, block: int, array: NDArray[Any]) -> tuple[slice, ...]:
+        selection = list(region.box(block))
+        own = array.ndim - len(selection)
+        if region.cut and own:
+            selection.append(slice(*region.cut_range(block)))
+            own -= 1
+        return (*selection, *[slice(None)] * own)
+
+
+class StatusWriter:
+    """Writes the status arrays; only the owner of a sweep has one."""
+
+    def __init__(self, folder: Path) -> None:
+        group = zarr.open_group(LocalStore(folder / DATA), mode="r+", zarr_format=3)
+        self._arrays = {name: group[name] for name in ("status", "attempts", "seconds")}
+
+    def write(self, values: Mapping[str, NDArray[Any]]) -> None:
+        """Bring the arrays up to date."""
+        for name, array in values.items():
+            self._arrays[name][...] = array  # type: ignore[index]
+
+
+def open_group(folder: Path) -> zarr.Group:
+    """Open the store of a sweep for reading."""
+    return zarr.open_group(LocalStore(folder / DATA, read_only=True), mode="r", zarr_format=3)

@@ -1,0 +1,118 @@
+"""What a plan says to people: counts, costs, sizes, and whether it fits the machine."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from sweep.calibration import Rates
+from sweep.planning import Plan
+from sweep.problems import RefusedError
+from sweep.values import readable_bytes
+
+
+@dataclass(frozen=True)
+class StageSummary:
+    """One region in the plan."""
+
+    stages: str
+    axes: tuple[str, ...]
+    variables: tuple[str, ...]
+    instances: int
+    """Distinct calculations."""
+    serves: float
+    """Points that share one of them."""
+    blocks: int
+    chunk: tuple[int, ...]
+    kept: bool
+    seconds: float
+    """One core."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A plan in numbers."""
+
+    name: str
+    model: str
+    points: int
+    skipped: int
+    stages: tuple[StageSummary, ...]
+    blocks: int
+    arrays: int
+    bytes: int
+    """Before compression."""
+    files: int
+    peak_bytes: int
+    memory: int
+    """Allowed for a worker."""
+    seconds: float
+    """One core."""
+    seconds_low: float
+    seconds_high: float
+    calibrated: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give plain values, for JSON."""
+        return asdict(self)
+
+
+def summarize(plan: Plan, rates: Rates) -> Summary:
+    """Count and predict."""
+    sweep = plan.sweep
+    wanted = int(sweep.wanted([slice(None)] * len(sweep.dims)).sum())
+    stages = tuple(_stage(plan, name, rates) for name in plan.regions)
+    seconds = sum(s.seconds for s in stages)
+    return Summary(
+        sweep.name, plan.model.name, sweep.size, sweep.size - wanted, stages,
+        sum(s.blocks for s in stages), len(plan.arrays), plan.bytes, plan.files,
+        int(plan.peak_bytes), sweep.run.memory, seconds,
+        seconds / rates.spread, seconds * rates.spread, rates.calibrated,
+    )  # fmt: skip
+
+
+def _stage(plan: Plan, name: str, rates: Rates) -> StageSummary:
+    region = plan.regions[name]
+    wanted = int(plan.wanted(region).sum())
+    share = wanted / max(region.instances, 1)
+    return StageSummary(
+        " + ".join(region.stages), tuple(plan.sweep.dims[i].name for i in region.dims),
+        region.variables, wanted, plan.sweep.size / max(region.instances, 1), region.blocks,
+        region.chunk, region.kept,
+        float(plan.block_seconds(region).sum()) * share * rates.factor(name),
+    )  # fmt: skip
+
+
+def check_budget(plan: Plan, workspace: Path) -> None:
+    """Refuse a sweep that cannot fit the workers' memory or the disk.
+
+    Raises
+    ------
+    RefusedError : says what is needed, what there is, and what to change
+    """
+    problems = []
+    memory = plan.sweep.run.memory
+    if plan.peak_bytes > memory:
+        problems.append(
+            f"A point needs up to {readable_bytes(plan.peak_bytes)} of memory, a worker has "
+            f"{readable_bytes(memory)} (`memory` under [run]). Lower what makes matrices large, "
+            "or raise `memory` on machines that have it."
+        )
+    room = shutil.disk_usage(_existing(workspace)).free
+    if plan.bytes > room:
+        problems.append(
+            f"The results take {readable_bytes(plan.bytes)} before compression, the disk of "
+            f"{workspace} has {readable_bytes(room)} free. Ask for fewer outputs or points, or "
+            "use another --workspace."
+        )
+    if problems:
+        raise RefusedError(f"{plan.sweep.name} is refused:\n  " + "\n  ".join(problems))
+
+
+def _existing(folder: Path) -> Path:
+    folder = folder.resolve()
+    while not folder.exists():
+        folder = folder.parent
+    return folder

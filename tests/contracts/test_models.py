@@ -1,0 +1,385 @@
+"""The contract of models: kept by every model of the house, and able to catch a broken one."""
+
+import itertools
+from typing import Annotated, ClassVar
+
+import numpy as np
+import pytest
+from pydantic import Field
+
+from models.contract import CHECKS, check_model
+from models.evaluate import Evaluator, add_tree, content_key
+from models.protocol import Cost, Dim, Model, Parameters, Stage, Variable
+from models.registry import get
+
+CHAIN, SLAB = get("chain"), get("slab")
+C, S = CHAIN.parameters, SLAB.parameters
+HOT = (0.0, 1.0)
+SHORT = {"cutoff": 2.2}
+
+CHAIN_POINTS = [
+    C(atoms=2),
+    C(atoms=7, mass_ratio=2.0, end_mass_ratio=0.5, temperatures=HOT),
+    C(atoms=7, mass_ratio=0.5, end_spring_ratio=2.0, temperatures=HOT),
+    C(atoms=7, mass_ratio=3.0, temperatures=HOT),
+    C(atoms=7, end_mass_ratio=3.0),
+    C(atoms=40, mass_ratio=3.0, temperatures=(2.0,)),
+]
+SLAB_POINTS = [
+    S(layers=5, k_points=40, **SHORT),  # inversion
+    S(layers=5, k_points=40, adlayer="one side", adlayer_mass_ratio=2.0, adlayer_bond_ratio=1.2,
+      **SHORT),  # complex
+    S(layers=6, surface="100", k_mesh=3, relaxed=False, material="Ar", **SHORT),  # split, even
+    S(layers=5, surface="100", k_mesh=3, k_mesh_shift="gamma", surface_depth=1, **SHORT),  # odd
+    S(layers=4, surface="100", k_mesh=3, layer_masses=(2.0, 1.0), **SHORT),  # two-fold
+    S(layers=2, surface="110", k_list=[(0.1, 0.2), (0.0, 0.0)], surface_bond_ratio=1.3),
+    S(layers=1, k_list=[(0.0, 0.0)], forces="springs", spring_nn=2.0, spring_nnn=0.3),
+    S(layers=3, surface="100", adlayer="both sides", adlayer_mass_ratio=0.5, forces="springs",
+      k_points=9),
+    S(layers=4, nn_distance=1.1, relaxed=False, k_list=[(0.1, 0.2)], **SHORT,
+      material={"epsilon_K": 100.0, "sigma_angstrom": 3.0, "mass_u": 20.0}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_the_chain_keeps_the_contract(check):
+    check(CHAIN, CHAIN_POINTS)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_the_slab_keeps_the_contract(check):
+    check(SLAB, SLAB_POINTS)
+
+
+# --- a small model that uses everything: a cut batch, a sum over grains, a gather ---
+
+
+class LatticeSumParameters(Parameters):
+    """One sum over sites 1, 2, 3, ... of a line."""
+
+    sites: Annotated[int, Field(ge=1)] = 75
+    """Number of sites."""
+    exponent: float = 2.0
+    """Power of the inverse distance."""
+    strength: float = 1.0
+    """Factor on the sum."""
+    sign: float = 1.0
+    """Sign of the sum."""
+
+    def canonical(self):
+        """A sum of no strength has no sign."""
+        return self if self.strength else self.model_copy(update={"sign": 1.0})
+
+
+class Terms(Stage):
+    """The terms, in batches."""
+
+    name: ClassVar[str] = "terms"
+    depends_on: ClassVar[tuple[str, ...]] = ("sites", "exponent")
+    cut = "site"
+    batch = 4
+    variables = (Variable("term", ("site",), "energy", "term of the sum"),)
+
+    def cost(self, parameters, part):
+        return Cost(1e3, 1e5)
+
+    def run(self, points, inputs, part):
+        power = np.array([[p.exponent] for p in points])
+        return {"term": (part.indices + 1.0) ** -power}
+
+
+class Total(Stage):
+    """Partial sums of the grains and their total."""
+
+    name = "total"
+    depends_on = ("strength", "sign")
+    inputs = ("terms",)
+    cut = "site"
+    sums = True
+    batch = 4
+    variables = (
+        Variable("total", (), "energy", "sum of all terms"),
+        Variable("larger", ("side",), "1", "which side is larger", dtype="uint8",
+                 flags=("no", "yes")),
+    )  # fmt: skip
+
+    def cost(self, parameters, part):
+        return Cost(1e3, 1e5)
+
+    def run(self, points, inputs, part):
+        real = np.arange(part.size) < part.stop - part.start  # the last grain repeats a site
+        factor = np.array([p.strength * p.sign for p in points]) + 0.0  # never -0.0
+        return {"sum": factor * (inputs["terms"]["term"] * real).sum(axis=1)}
+
+    def gather(self, p, total):
+        positive = total["sum"] > 0
+        return {"total": total["sum"], "larger": np.array([~positive, positive], dtype=np.uint8)}
+
+
+class Report(Stage):
+    """What is left over, with a name."""
+
+    name = "report"
+    depends_on = ()
+    inputs = ("total", "terms")
+    cut = "site"
+    batch = 4
+    variables = (
+        Variable("share", ("site",), "1", "share of a term in the total"),
+        Variable("rank", ("site",), "1", "rank in words", dtype="str"),
+    )
+
+    def cost(self, parameters, part):
+        return Cost(1e3, 1e5)
+
+    def run(self, points, inputs, part):
+        share = inputs["terms"]["term"] / np.where(inputs["total"]["total"] == 0, 1,
+                                                   inputs["total"]["total"])[:, None]  # fmt: skip
+        return {"share": share, "rank": np.where(share > 0.5, "major", "minor")}
+
+
+class LatticeSum(Model):
+    """Sum over a line."""
+
+    name = "lattice sum"
+    revision = 1
+    title = source = "a test"
+    parameters = LatticeSumParameters
+    dims = (
+        Dim("site", "site of the line"),
+        Dim("side", "sign of the sum", coordinate=lambda p: ("below zero", "above zero")),
+    )
+    stages = (Terms(), Total(), Report())
+    shape_parameters = ("sites",)
+
+    def lengths(self, p):
+        return {"site": p.sites, "side": 2}
+
+    def grain(self, dim, p):
+        return 8
+
+
+P = LatticeSumParameters
+SUM_POINTS = [
+    P(),
+    P(exponent=1.5),
+    P(exponent=3.0, strength=-2.0),
+    P(sign=-1.0, strength=0.5),
+    P(strength=0.0, exponent=5.0, sign=-1.0),
+    P(sites=1),
+    P(sites=16, exponent=6.0),
+    P(sites=17),
+]
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_a_model_with_sums_over_grains_keeps_the_contract(check):
+    check(LatticeSum(), SUM_POINTS)
+
+
+def test_the_sum_over_grains_is_the_sum_over_sites():
+    model = LatticeSum()
+    total = Evaluator(model).whole(model.stage("total"), P(exponent=3.0, strength=2.0))
+
+    expected = 2 * sum(n**-3.0 for n in range(1, 76))
+    assert total["total"] == pytest.approx([expected], rel=1e-14)
+    assert total["larger"].tolist() == [[0, 1]]
+
+
+def test_a_consumer_of_a_sum_reads_the_total_of_every_point_of_its_batch():
+    model, points = LatticeSum(), [P(), P(strength=2.0), P(exponent=3.0)]
+    stage = model.stage("report")
+    part = model.parts(stage, points[0])[2]
+    got = Evaluator(model).grain(stage, points, part)["share"]
+
+    for row, p in zip(got, points, strict=True):
+        sites = np.arange(1.0, 76)
+        total = p.strength * (sites**-p.exponent).sum()
+        assert row == pytest.approx((part.indices + 1.0) ** -p.exponent / total, rel=1e-13)
+
+
+def test_every_call_sees_a_full_batch():
+    """Also where a batched stage is the input of one that is not."""
+    seen = []
+
+    class Watched(Terms):
+        def run(self, points, inputs, part):
+            seen.append(len(points))
+            return super().run(points, inputs, part)
+
+    class Alone(Report):
+        batch = 1
+
+    model = variant(stages=(Watched(), Total(), Alone()))
+    Evaluator(model).whole(model.stage("report"), P())
+
+    assert set(seen) == {4}
+
+
+def test_a_kept_total_is_not_added_up_again():
+    model = LatticeSum()
+    stage, p = model.stage("total"), P()
+    whole = Evaluator(model).whole(stage, p)
+    key = content_key(model, stage, p)
+    again = Evaluator(model, lambda s, k: whole if (s.name, k) == ("total", key) else None)
+
+    assert again.whole(stage, p)["total"] == whole["total"]
+    report = model.stage("report")
+    assert (again.whole(report, p)["share"] == Evaluator(model).whole(report, p)["share"]).all()
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 8, 13])
+def test_aligned_runs_of_grains_add_up_to_the_same_bytes(count):
+    rng = np.random.default_rng(5)
+    partials = [{"x": rng.normal(size=3) * 10.0 ** rng.integers(-8, 8)} for _ in range(count)]
+    whole = add_tree(partials)["x"]
+
+    for size in (1, 2, 4, 8):
+        runs = [add_tree(partials[i : i + size]) for i in range(0, count, size)]
+        assert add_tree(runs)["x"].tobytes() == whole.tobytes()
+
+
+# --- broken models: each check must catch its own kind of break ---
+
+
+def variant(**attributes):
+    return type("LatticeSum", (LatticeSum,), attributes)()
+
+
+def with_stage(base, **attributes):
+    broken = type(base.__name__, (base,), attributes)()
+    return variant(stages=tuple(broken if type(s) is base else s for s in LatticeSum.stages))
+
+
+def with_variable(**changes):
+    values = {"name": "term", "dims": ("site",), "unit": "energy", "long_name": "term"} | changes
+    return with_stage(Terms, variables=(Variable(**values),))
+
+
+def with_parameters(**attributes):
+    return variant(parameters=type("LatticeSumParameters", (P,), attributes))
+
+
+counter = itertools.count()
+
+
+def counted(self, points, inputs, part):
+    return {"term": Terms.run(self, points, inputs, part)["term"] + next(counter)}
+
+
+def of_the_mean(self, points, inputs, part):
+    term = Terms.run(self, points, inputs, part)["term"]
+    return {"term": term - term.mean(axis=0)}
+
+
+def of_the_first_call(self, points, inputs, part):
+    """Remembers where it began, per point."""
+    first = self.__dict__.setdefault("first", {}).setdefault(tuple(points), part.start)
+    return {"term": Terms.run(self, points, inputs, part)["term"] + first}
+
+
+def in_place(self, points, inputs, part):
+    inputs["terms"]["term"][...] = 0
+    return Total.run(self, points, inputs, part)
+
+
+def hungry(self, points, inputs, part):
+    np.zeros(1_000_000)
+    return Terms.run(self, points, inputs, part)
+
+
+def feels_the_sign(self, points, inputs, part):
+    sign = np.array([[p.sign] for p in points])
+    return {"term": sign * Terms.run(self, points, inputs, part)["term"]}
+
+
+def drifting_sum(self, p, total):
+    return {**Total.gather(self, p, total), "total": total["sum"] + next(counter)}
+
+
+def single_precision(self, points, inputs, part):
+    return {"term": Terms.run(self, points, inputs, part)["term"].astype(np.float32)}
+
+
+def wrong_canonical(self):
+    return self.model_copy(update={"exponent": 2.0})
+
+
+def restless_canonical(self):
+    return self.model_copy(update={"exponent": self.exponent + 1})
+
+
+class Unpicklable(LatticeSum):
+    def __init__(self):
+        self.hook = lambda: None
+
+
+class Ravenous(LatticeSum):
+    def present(self, variable, values, p):
+        values *= 2 if variable == "term" else 1
+        return values
+
+
+BROKEN = {
+    "dims": (with_variable(dims=("site", "side")), "'term' has shape .* but its dims"),
+    "unknown dim": (with_variable(dims=("atom",)), "names atom, which does not exist"),
+    "dtype": (with_stage(Terms, run=single_precision), "dtype float32, declared is float64"),
+    "text": (with_variable(dtype="str"), "dtype float64, declared is str"),
+    "missing": (with_variable(name="terms"), "does not give its 'terms'"),
+    "cut dim": (
+        with_stage(Total, cut="site", sums=False),
+        "cut along 'site', so every array of a grain begins with its 8 entries; larger, sum, total",
+    ),
+    "lengths": (variant(lengths=lambda self, p: {"site": p.sites}), "but the dims are"),
+    "coordinate": (
+        variant(dims=(LatticeSum.dims[0], Dim("side", "sign", coordinate=lambda p: (1.0,)))),
+        "coordinate of the dim 'side' has 1 values for a length of 2",
+    ),
+    "flags": (
+        with_stage(Total, variables=(Variable("larger", ("side",), "1", "x", dtype="uint8",
+                                              flags=("no",)),)),
+        "values beyond its 1 flags",
+    ),
+    "reserved": (with_variable(name="seconds"), "'seconds' is named like a parameter"),
+    "named like a parameter": (with_variable(name="strength"), "'strength' is named like"),
+    "named like a dim": (with_variable(name="side"), "'side' is named like"),
+    "two of a name": (with_variable(name="total"), "two variables are called total"),
+    "input order": (with_stage(Terms, inputs=("total",)), "`inputs` of stage 'terms' names total"),
+    "unknown parameter": (
+        with_stage(Terms, depends_on=("sites", "power")), "`depends_on` .* names power"),
+    "no unit": (with_variable(unit=""), "gives no unit for the variable 'term'"),
+    "no long name": (with_variable(long_name=" "), "'term' has no long_name"),
+    "undocumented": (
+        with_parameters(__annotations__={"hidden": float}, hidden=1.0),
+        "'hidden' has no docstring",
+    ),
+    "impure": (with_stage(Terms, run=counted), "is not pure|other bytes|do not join"),
+    "impure gather": (with_stage(Total, gather=drifting_sum), "summed in runs"),
+    "writes into its input": (with_stage(Total, run=in_place), "changes its input 'terms'"),
+    "depends on the order": (with_stage(Terms, run=of_the_first_call), "in another order|do not join"),
+    "depends on its batch": (with_stage(Terms, run=of_the_mean), "in a batch of"),
+    "peak bytes": (with_stage(Terms, run=hungry), "took 8.* bytes, its cost says at most 100000"),
+    "free of cost": (with_stage(Terms, cost=lambda s, p, part: Cost(0, 1e5)), "not positive"),
+    "depends on more": (with_stage(Terms, run=feels_the_sign), "depends on one of .*sign"),
+    "forgets a dependency": (with_stage(Terms, depends_on=("sites",)), "depends on one of .*exponent"),
+    "shape": (variant(shape_parameters=()), "their lengths do not"),
+    "grains": (variant(grain=lambda self, dim, p: 8 + int(p.sign)), "the grains .* do not"),
+    "canonical bytes": (with_parameters(canonical=wrong_canonical), "from its canonical form"),
+    "canonical": (with_parameters(canonical=restless_canonical), "`canonical` twice is not"),
+    "pickle": (Unpicklable(), "does not pickle|[Cc]an't pickle|Can't get local"),
+    "present": (Ravenous(), "changes the array of 'term' in place"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_the_suite_catches_a_broken_model(kind):
+    model, match = BROKEN[kind]
+    points = [model.parameters(**p.model_dump()) for p in SUM_POINTS]
+
+    with pytest.raises(AssertionError, match=match):
+        check_model(model, points)
+
+
+def test_one_point_is_not_enough():
+    with pytest.raises(AssertionError, match="at least two points that differ"):
+        check_model(LatticeSum(), SUM_POINTS[:1])
