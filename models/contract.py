@@ -113,7 +113,7 @@ def _check_cut(stage: Stage, evaluator: Evaluator, p: Any, part: Part) -> None:
     wrong |= {v.name for v in stage.variables if v.dims[:1] != (stage.cut,)}
     _require(not wrong,
              f"Stage {stage.name!r} is cut along {stage.cut!r}, so every array of a grain "
-             f"begins with its {part.size} entries; {', '.join(sorted(wrong))} does not.")  # fmt: skip
+             f"begins with its {part.size} entries; {', '.join(sorted(wrong))} not.")  # fmt: skip
 
 
 def _check_result(model: Model, stage: Stage, p: Any, result: Arrays) -> None:
@@ -141,9 +141,9 @@ def _check_result(model: Model, stage: Stage, p: Any, result: Arrays) -> None:
 
 def check_parameters(model: Model, points: Sequence[Any]) -> None:
     """Check that points survive JSON and pickle, and that `canonical` is a fixed point."""
-    _require(pickle.loads(pickle.dumps(model)).name == model.name, "The model does not pickle.")
+    _require(_pickled(model).name == model.name, "Pickle changes the model.")
     for p in points:
-        _require(pickle.loads(pickle.dumps(p)) == p, f"Pickle changes {p!r}.")
+        _require(_pickled(p) == p, f"Pickle changes {p!r}.")
         try:
             again = model.parameters.model_validate(json.loads(json.dumps(p.model_dump())))
         except (ValidationError, TypeError) as error:
@@ -159,6 +159,14 @@ def check_parameters(model: Model, points: Sequence[Any]) -> None:
             for other in (again, clean):
                 _require(content_key(model, stage, other) == key,
                          f"{p!r} and its equal {other!r} have different keys.")  # fmt: skip
+
+
+def _pickled(thing: Any) -> Any:
+    try:
+        return pickle.loads(pickle.dumps(thing))
+    except (pickle.PicklingError, TypeError, AttributeError) as error:
+        msg = f"{thing!r} does not pickle: {error}. Workers get models and points by pickle."
+        raise AssertionError(msg) from error
 
 
 def check_canonical(model: Model, points: Sequence[Any]) -> None:

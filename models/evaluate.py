@@ -33,7 +33,9 @@ class Evaluator:
     `kept` looks up a stage's whole result by its key, outside this process (the workspace).
     """
 
-    def __init__(self, model: Model, kept: Callable[[Stage, str], Arrays | None] | None = None) -> None:
+    def __init__(
+        self, model: Model, kept: Callable[[Stage, str], Arrays | None] | None = None
+    ) -> None:
         self.model = model
         self._kept = kept
         self._memory: OrderedDict[tuple[str, Part], Arrays] = OrderedDict()
@@ -56,7 +58,9 @@ class Evaluator:
 
     def whole(self, stage: Stage, p: Any) -> Arrays:
         """Compute a stage of one point, all grains joined: arrays with the point first."""
-        if self._kept is not None and (kept := self._kept(stage, content_key(self.model, stage, p))):
+        if self._kept is not None and (
+            kept := self._kept(stage, content_key(self.model, stage, p))
+        ):
             return kept
         if stage.sums:
             return self.finish(stage, p, add_tree([self.partial(stage, p, part)
@@ -85,6 +89,8 @@ class Evaluator:
 
     def _run(self, stage: Stage, points: Sequence[Any], part: Part) -> Arrays:
         """Run a stage on a filled batch, its inputs on the same batch where they can."""
+        if not _same(self._batch[0], points):  # an input of one point has used another batch
+            self._batch = (points, {})
         done = self._batch[1]
         if (stage.name, part) not in done:
             inputs = {n: self._batch_input(n, points, part) for n in stage.inputs}
@@ -111,7 +117,11 @@ class Evaluator:
 
     def _compute(self, stage: Stage, p: Any, part: Part, key: str) -> Arrays:
         # what is kept of a summed stage is its total, which is no grain
-        if self._kept is not None and not stage.sums and (kept := self._kept(stage, key)) is not None:
+        if (
+            self._kept is not None
+            and not stage.sums
+            and (kept := self._kept(stage, key)) is not None
+        ):
             if stage.cut is None:
                 return kept
             return {name: array[:, part.indices] for name, array in kept.items()}

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from models.crystal.faces import FACES, Face, Pairs, find_pairs
 from models.crystal.k_points import KPoints, along_path, listed, on_mesh, parse_path
 from models.errors import ModelInputError
-from models.forces.pair_forces import COLUMNS, ROWS, LennardJones, PairForces, Springs
+from models.forces.pair_forces import LennardJones, PairForces, Springs
 from models.forces.static import (
     crystal_energy,
     fcc_elastic_constants,
@@ -513,9 +513,7 @@ class SlabModes(Stage):
         couplings = Couplings.from_arrays(inputs["couplings"])
         form = MatrixForm.from_arrays(inputs["form"])
         k = inputs["k_points"]["k_vector"][part.indices]
-        # the mean of a diagonal element over the zone: some mode of the slab is as high
-        least = (np.abs(couplings.self_terms[:, ROWS == COLUMNS]) / p.masses()[:, None]).max()
-        return solve_grain(form, sum_phases(couplings, k), p.surface_depth, ZERO, float(least))
+        return solve_grain(form, sum_phases(couplings, k), p.surface_depth, ZERO)
 
     def unstable(self, result: Arrays) -> NDArray[np.bool_]:
         """Say whether some squared frequency is below zero."""

@@ -1,1 +1,48 @@
-"""The service: sweep files, plans, blocks on Dask workers, stores, ledgers and queries."""
+"""Parameter sweeps of vibrational modes: plan, run, open, query.
+
+    import sweep
+
+    plan = sweep.plan("xenon.toml")
+    result = sweep.run("xenon.toml", workspace="results")
+    dataset = sweep.open("results/xenon-adlayer")
+    table = sweep.query("results/xenon-adlayer", "frequency > 12")
+
+Names are loaded when they are first used, so that looking at a sweep does not wait for
+what only running one needs.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_WHERE = {
+    "plan": ("sweep.summary", "plan"),
+    "run": ("sweep.runner", "run"),
+    "open": ("sweep.querying", "open_dataset"),
+    "query": ("sweep.querying", "query"),
+    "status": ("sweep.reading", "status"),
+    "errors": ("sweep.reading", "errors"),
+    "read": ("sweep.spec", "read"),
+    "Result": ("sweep.runner", "Result"),
+    "Status": ("sweep.reading", "Status"),
+    "FailedPoint": ("sweep.reading", "FailedPoint"),
+    "SweepError": ("sweep.problems", "SweepError"),
+    "InputError": ("sweep.problems", "InputError"),
+    "RefusedError": ("sweep.problems", "RefusedError"),
+    "StoreError": ("sweep.problems", "StoreError"),
+    "UnreachableError": ("sweep.problems", "UnreachableError"),
+    "MachineError": ("sweep.problems", "MachineError"),
+}
+
+__all__ = list(_WHERE)  # noqa: PLE0605 - the table above is the list
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        msg = f"module 'sweep' has no attribute {name!r}"
+        raise AttributeError(msg)
+    module, attribute = _WHERE[name]
+    return getattr(import_module(module), attribute)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

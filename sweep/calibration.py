@@ -13,6 +13,7 @@ from sweep.process import NumericsProcess
 PILOT_SECONDS = 1.5
 """Points predicted to take longer are not tried."""
 PILOTS = 3
+TIMEOUT = 60.0
 UNMEASURED_SPREAD = 3.0
 MEASURED_SPREAD = 1.5
 
@@ -52,7 +53,7 @@ def measure(plan: Plan) -> Rates:
 
 
 def _factor(plan: Plan, region: Region, process: NumericsProcess) -> float | None:
-    """Measure blocks spread over a region; inputs shared by its points are warm by then."""
+    """Measure points spread over a region."""
     blocks = np.unique(np.linspace(0, region.blocks - 1, PILOTS).astype(int))
     predicted, measured = 0.0, 0.0
     for block in blocks.tolist():
@@ -68,17 +69,15 @@ def _factor(plan: Plan, region: Region, process: NumericsProcess) -> float | Non
         share = (part.stop - part.start) / parts[-1].stop if part else 1.0
         if seconds * share > PILOT_SECONDS:
             continue
-        points = tuple(dict(point) for _ in range(stage.batch if part is None else 1))
+        points = tuple(dict(point) for _ in range(1 if cut else stage.batch))
         request = Request(
             plan.model.name, region.stages, region.variables, False, points,
-            (Unit(tuple(range(len(points))), part),) * 2, None, (), plan.sweep.run.memory,
+            (Unit(tuple(range(len(points))), part),), None, (), plan.sweep.run.memory,
         )  # fmt: skip
-        answers = [a for a in process.answers(request, 60.0) if isinstance(a, Answer)]
-        if len(answers) == 2:
-            # two equal units: the first pays for the shared inputs, and what the second
-            # finds remembered is no measure, so the dearer one counts for small stages
-            measured += answers[0].seconds
-            predicted += seconds * share * len(points)
+        for answer in process.answers(request, TIMEOUT):
+            if isinstance(answer, Answer):
+                measured += answer.seconds
+                predicted += seconds * share * len(points)
     return measured / predicted if predicted > 0 else None
 
 
@@ -87,5 +86,7 @@ def _instance_seconds(plan: Plan, region: Region, place: tuple[int, ...]) -> flo
     total = 0.0
     for name in region.stages:
         table = plan.estimates[name].seconds
-        total += float(table[tuple(at.get(i, 0) if n > 1 else 0 for i, n in enumerate(table.shape))])
+        total += float(
+            table[tuple(at.get(i, 0) if n > 1 else 0 for i, n in enumerate(table.shape))]
+        )
     return total

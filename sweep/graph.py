@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from distributed import Client, Future, as_completed
 from distributed.scheduler import KilledWorker
 
+from sweep.messages import Order, Receipt
 from sweep.planning import Plan, Region
 from sweep.state import SweepState, unfinished
-from sweep.worker import Order, Receipt, add_parts, finish_sum, run_block, run_part
+from sweep.worker import add_parts, finish_sum, run_block, run_part
 
 WINDOW = 4
 """Outstanding blocks for each slot."""
@@ -141,7 +142,9 @@ class Window:
         depth = 0
         while len(level) > 1:
             pairs = [
-                self._client.submit(add_parts, a, b, key=_key(order, f"add-{depth}-{i}"), pure=False)
+                self._client.submit(
+                    add_parts, a, b, key=_key(order, f"add-{depth}-{i}"), pure=False
+                )
                 for i, (a, b) in enumerate(zip(level[::2], level[1::2], strict=False))
             ]
             level = [*pairs, *level[2 * len(pairs) :]]

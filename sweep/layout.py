@@ -16,11 +16,14 @@ from pathlib import Path
 
 import numpy as np
 
+from sweep.problems import StoreError, nearest
+
 STATUS = ("todo", "running", "ok", "failed", "unstable", "lost", "skipped")
 TODO, RUNNING, OK, FAILED, UNSTABLE, LOST, SKIPPED = range(7)
 DONE = (OK, UNSTABLE)
 DEFAULT_WORKSPACE = Path("results")
 STAGES = ".stages"
+DATA = "data.zarr"
 
 
 def fill_of(dtype: str) -> object:
@@ -59,3 +62,26 @@ def ledger_file(folder: Path) -> Path:
 def stage_file(folder: Path, key: str) -> Path:
     """A kept result of a shared stage, in the workspace of a sweep."""
     return folder.parent / STAGES / key[:2] / f"{key}.npz"
+
+
+def find(sweep: str | Path, workspace: str | Path = DEFAULT_WORKSPACE) -> Path:
+    """Find the folder of a sweep by its name in a workspace, or by its path.
+
+    Raises
+    ------
+    StoreError : there is none; names what is there
+    """
+    for folder in (Path(workspace) / sweep, Path(sweep)):
+        if (folder / DATA).is_dir():
+            return folder
+    there = [folder.name for folder in sweeps_in(Path(workspace))]
+    msg = (
+        f"There is no sweep {str(sweep)!r} in {workspace}, nor a folder of that path."
+        f"{nearest(str(sweep), there)} Sweeps there: {', '.join(there) or 'none'}."
+    )
+    raise StoreError(msg)
+
+
+def sweeps_in(workspace: Path) -> list[Path]:
+    """Give the folders of the sweeps in a workspace, sorted."""
+    return sorted(p.parent for p in workspace.glob(f"[!.]*/{DATA}"))

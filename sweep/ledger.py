@@ -21,8 +21,8 @@ from typing import Any
 
 from sweep.durable import write_files
 from sweep.layout import generation_file, ledger_file, lock_file
+from sweep.messages import PointError, Receipt
 from sweep.problems import MachineError, RefusedError, StoreError
-from sweep.worker import PointError, Receipt
 
 _SCHEMA = """
 create table if not exists fact (name text primary key, value text not null);

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Protocol, TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress as Bar, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
 from rich.table import Table
 
+from sweep.messages import PointError, Receipt
 from sweep.planning import Plan
 from sweep.state import SweepState, fractions
 from sweep.values import readable_seconds
-from sweep.worker import PointError, Receipt
 
 LINE_SECONDS = 5.0
 ETA_SPREAD = 1.3
@@ -94,9 +95,7 @@ class Eta:
         elapsed = time.monotonic() - self.started
         if self.predicted_done <= 0 or elapsed <= 0:
             return None
-        todo = sum(
-            float(self._seconds[n][~s.done].sum()) for n, s in state.regions.items()
-        )
+        todo = sum(float(self._seconds[n][~s.done].sum()) for n, s in state.regions.items())
         left = todo / self.predicted_done * elapsed
         return left / ETA_SPREAD, left * ETA_SPREAD
 

@@ -16,33 +16,14 @@ from numpy.typing import NDArray
 
 from models.units import FREQUENCY_UNITS
 from sweep.expressions import Expression, ExpressionError, check_names, parse
-from sweep.layout import DEFAULT_WORKSPACE
-from sweep.problems import InputError, StoreError, nearest, shown
-from sweep.store import DATA
+from sweep.layout import DATA, DEFAULT_WORKSPACE, find
+from sweep.problems import InputError, nearest, shown
 
 SLAB_ELEMENTS = 2**21
 """Elements of a variable that are looked at in one go."""
 SAME = 1e-9
 """Relative distance within which a number selects a value of an axis."""
 NOT_ROWS = ("status", "attempts", "seconds")
-
-
-def find(sweep: str | Path, workspace: str | Path = DEFAULT_WORKSPACE) -> Path:
-    """Find the folder of a sweep by its name in a workspace, or by its path.
-
-    Raises
-    ------
-    StoreError : there is none; names what is there
-    """
-    for folder in (Path(workspace) / sweep, Path(sweep)):
-        if (folder / DATA).is_dir():
-            return folder
-    there = sorted(p.parent.name for p in Path(workspace).glob(f"[!.]*/{DATA}"))
-    msg = (
-        f"There is no sweep {str(sweep)!r} in {workspace}, nor a folder of that path."
-        f"{nearest(str(sweep), there)} Sweeps there: {', '.join(there) or 'none'}."
-    )
-    raise StoreError(msg)
 
 
 def open_dataset(sweep: str | Path, workspace: str | Path = DEFAULT_WORKSPACE) -> xarray.Dataset:
@@ -188,10 +169,14 @@ class _Search:
         used = dict.fromkeys([*condition.names(), *variables])
         dims = {d for n in used for d in dataset[n].dims}
         # in the order of the store: axes first, then own dims
-        order = [str(d) for d in dict.fromkeys(d for a in dataset.variables.values() for d in a.dims)]
+        order = [
+            str(d) for d in dict.fromkeys(d for a in dataset.variables.values() for d in a.dims)
+        ]
         axes = [str(d) for d in dataset["status"].dims]
         self.dims = [d for d in [*axes, *[o for o in order if o not in axes]] if d in dims]
-        beside = [str(n) for n, c in dataset.coords.items() if set(c.dims) <= set(self.dims) and c.ndim]
+        beside = [
+            str(n) for n, c in dataset.coords.items() if set(c.dims) <= set(self.dims) and c.ndim
+        ]
         shown_first = [n for d in self.dims for n in beside if dataset[n].dims[0] == d]
         names = dict.fromkeys([*shown_first, *used])
         self.columns = {n: self._column(dataset, n, unit) for n in names}
@@ -275,9 +260,3 @@ class _Search:
         table = pd.DataFrame(rows)
         table.attrs["units"] = {n: c.unit for n, c in self.columns.items() if c.unit}
         return table
-
-
-def stored_attributes(folder: Path) -> dict[str, Any]:
-    """Give the attributes of a store."""
-    dataset = xarray.open_zarr(folder / DATA, consolidated=False, chunks=None)
-    return dict(dataset.attrs)

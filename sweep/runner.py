@@ -25,6 +25,7 @@ from sweep.durable import PARTIAL, write_files
 from sweep.graph import MOST_OUTSTANDING, WINDOW, Outcome, Queue, Window
 from sweep.layout import DEFAULT_WORKSPACE, plan_file, sweep_file
 from sweep.ledger import BlockRow, Ledger, Ownership
+from sweep.messages import Order, Receipt
 from sweep.planning import Plan
 from sweep.problems import MachineError, RefusedError, SweepError
 from sweep.progress import Finished, Progress, Silent, Started
@@ -32,7 +33,6 @@ from sweep.querying import open_dataset
 from sweep.spec import Sweep, read
 from sweep.state import SweepState
 from sweep.summary import check_budget
-from sweep.worker import Order, Receipt
 
 STATUS_SECONDS = 1.0
 STALE_SECONDS = 3600.0
@@ -184,9 +184,7 @@ class _Runner:
         self._status = store.StatusWriter(folder)
         self._written = 0.0
 
-    def run(
-        self, workers: int | None, scheduler: str | Client | None, *, dashboard: bool
-    ) -> None:
+    def run(self, workers: int | None, scheduler: str | Client | None, *, dashboard: bool) -> None:
         """Do all that is left."""
         done, blocks = self.state.blocks()
         self.progress.start(Started(self.plan, self.folder, self.state.counts(), done, blocks))
@@ -195,12 +193,27 @@ class _Runner:
                 remove_leftovers(self.folder)
                 with connect(scheduler, workers, dashboard=dashboard) as client:
                     slots = check_workers(client, self.folder)
+                    self.ledger.note(
+                        "run",
+                        {
+                            "started": time.time(),
+                            "slots": slots,
+                            "predicted_done": self._predicted_done(),
+                        },
+                    )
                     self.progress.cluster(slots, client.dashboard_link if dashboard else None)
                     self._drive(client, slots)
         finally:
             self.state.running.clear()
             self._write_status(final=True)
             self.progress.stop(Finished(self.state.counts(), list(self.ledger.errors())))
+
+    def _predicted_done(self) -> float:
+        """Give the predicted seconds of what is finished, to measure the speed against."""
+        return sum(
+            float(self.plan.block_seconds(r)[self.state.regions[n].done].sum())
+            for n, r in self.plan.regions.items()
+        )
 
     def _drive(self, client: Client, slots: int) -> None:
         queue = Queue(self.plan, self.state)

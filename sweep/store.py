@@ -22,10 +22,9 @@ from zarr.core.buffer import Buffer
 from zarr.storage import LocalStore
 
 from sweep.durable import write_files
-from sweep.layout import STATUS, fill_of
+from sweep.layout import DATA, STATUS, fill_of
 from sweep.planning import Array, Plan, Region
 
-DATA = "data.zarr"
 MISSING_FLAG = 255
 STATUS_CHUNK = 2**20
 _COMPRESSOR = BloscCodec(cname="zstd", clevel=3, shuffle="shuffle")
@@ -198,8 +197,3 @@ class StatusWriter:
         """Bring the arrays up to date."""
         for name, array in values.items():
             self._arrays[name][...] = array  # type: ignore[index]
-
-
-def open_group(folder: Path) -> zarr.Group:
-    """Open the store of a sweep for reading."""
-    return zarr.open_group(LocalStore(folder / DATA, read_only=True), mode="r", zarr_format=3)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sweep.calibration import Rates
+from sweep.calibration import Rates, measure
+from sweep.layout import DEFAULT_WORKSPACE
 from sweep.planning import Plan
 from sweep.problems import RefusedError
+from sweep.spec import read
 from sweep.values import readable_bytes
 
 
@@ -57,6 +60,23 @@ class Summary:
     def as_dict(self) -> dict[str, Any]:
         """Give plain values, for JSON."""
         return asdict(self)
+
+
+def plan(
+    file: str | Path | Mapping[str, Any],
+    *,
+    workspace: str | Path = DEFAULT_WORKSPACE,
+    pilots: bool = True,
+) -> Summary:
+    """Say what a sweep would do and cost; compute nothing but pilots.
+
+    Raises
+    ------
+    InputError : the file cannot be run, or needs more than there is
+    """
+    cut = Plan(read(file))
+    check_budget(cut, Path(workspace))
+    return summarize(cut, measure(cut) if pilots else Rates())
 
 
 def summarize(plan: Plan, rates: Rates) -> Summary:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from sweep.layout import (
     stage_file,
     sweep_file,
 )
+from sweep.messages import Order, PointError, Receipt
 from sweep.planning import Plan, Region
 from sweep.process import NumericsProcess, slot
 from sweep.spec import read
@@ -40,52 +41,6 @@ FATAL = ("signal", "timeout")
 """Failures that take the numerics process with them."""
 DEATHS = ("signal", "memory")
 """Failures that are tried again; an exception or a timeout is final at once."""
-
-
-@dataclass(frozen=True)
-class Order:
-    """What a block task is told."""
-
-    folder: str
-    generation: int
-    region: str
-    block: int
-    attempt: int
-    skip: tuple[tuple[int, ...], ...] = ()
-    """Points that read a shared result which failed; the error stands with that one."""
-
-
-@dataclass(frozen=True)
-class PointError:
-    """Why one point of a block failed."""
-
-    place: tuple[int, ...]
-    """Indices along the region's dims."""
-    kind: str
-    message: str
-    traceback: str
-    attempts: int
-
-
-@dataclass(frozen=True)
-class Receipt:
-    """What a block returns."""
-
-    region: str
-    block: int
-    generation: int
-    dropped: bool = False
-    """Another owner had taken over; nothing was written."""
-    status: bytes = b""
-    """uint8 for each point of the block's box, in its order; skipped ones 0."""
-    attempts: bytes = b""
-    seconds: bytes = b""
-    """float32 for each point."""
-    errors: tuple[PointError, ...] = ()
-    files: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """Size and checksum by name."""
-    worker: str = ""
-    kernel: str = ""
 
 
 @dataclass

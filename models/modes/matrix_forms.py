@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.forces.pair_forces import ELEMENT
+from models.forces.pair_forces import COLUMNS, ELEMENT, ROWS
 from models.modes.phase_sums import Couplings
 from models.protocol import Arrays, ComplexArray, FloatArray, IntArray
 
@@ -52,11 +52,16 @@ class MatrixForm:
     kind: str
     """"two-fold", "split", "inversion" or "complex"."""
     layers: int
+    least: float
+    """Squared frequency that some mode of the slab reaches."""
     blocks: tuple[Block, ...]
 
     def as_arrays(self) -> Arrays:
         """Flatten into named arrays, as stages hand them on."""
-        arrays: Arrays = {"kind": np.array(self.kind), "layers": np.array(self.layers)}
+        arrays: Arrays = {
+            "kind": np.array(self.kind), "layers": np.array(self.layers),
+            "least": np.array(self.least),
+        }  # fmt: skip
         for i, b in enumerate(self.blocks):
             arrays |= {
                 f"first_{i}": b.first, f"scale_{i}": b.scale, f"row_{i}": b.row,
@@ -77,7 +82,7 @@ class MatrixForm:
             )
             for i in range(count)
         )  # fmt: skip
-        return cls(str(arrays["kind"]), int(arrays["layers"]), blocks)
+        return cls(str(arrays["kind"]), int(arrays["layers"]), float(arrays["least"]), blocks)
 
     def matrices(self, sums: FloatArray, block: Block) -> FloatArray | ComplexArray:
         """Build a block for a grain of wavevectors, (n_k, n, n)."""
@@ -135,21 +140,23 @@ def choose_form(
     reverse = 3 * (layers - 1 - coordinate // 3) + coordinate % 3
     weight = np.repeat(1 / np.sqrt(masses), 3)
     scale = np.outer(weight, weight)
+    # the mean of a diagonal element over the zone: some mode is as high
+    least = float((np.abs(couplings.self_terms[:, ROWS == COLUMNS]) / masses[:, None]).max())
     real, imaginary = _columns(couplings)
     zero = 2 * couplings.width
     if two_fold:
         turned = _turn_normal(real, imaginary, couplings.width, zero)
         if not symmetric or layers == 1:
             block = Block(turned.ravel(), None, scale.ravel(), coordinate, coordinate)
-            return MatrixForm("two-fold", layers, (block,))
+            return MatrixForm("two-fold", layers, least, (block,))
         sectors = (1.0, -1.0)
         blocks = tuple(_sector(turned, scale, reverse, s, couplings.width) for s in sectors)
-        return MatrixForm("split", layers, blocks)
+        return MatrixForm("split", layers, least, blocks)
     if symmetric:
         block = Block(real.ravel(), imaginary[reverse].ravel(), scale.ravel(), coordinate, reverse)
-        return MatrixForm("inversion", layers, (block,))
+        return MatrixForm("inversion", layers, least, (block,))
     block = Block(real.ravel(), imaginary.ravel(), scale.ravel(), coordinate, coordinate)
-    return MatrixForm("complex", layers, (block,))
+    return MatrixForm("complex", layers, least, (block,))
 
 
 def _columns(couplings: Couplings) -> tuple[IntArray, IntArray]:

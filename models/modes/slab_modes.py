@@ -9,18 +9,15 @@ from models.modes.matrix_forms import MatrixForm
 from models.protocol import Arrays, ComplexArray, FloatArray
 
 
-def solve_grain(
-    form: MatrixForm, sums: FloatArray, surface_depth: int, zero: float, least: float
-) -> Arrays:
+def solve_grain(form: MatrixForm, sums: FloatArray, surface_depth: int, zero: float) -> Arrays:
     """Diagonalise the dynamical matrix at each wavevector of a grain.
 
     Parameters
     ----------
     sums : (n_k, columns), phase sums
     surface_depth : layers counted as surface on each side
-    zero : share of the highest squared frequency below which a mode counts as a zero mode
-    least : squared frequency that some mode of the slab reaches, the scale where all modes of
-        a wavevector are zero modes (one layer at k = 0)
+    zero : share of the highest squared frequency below which a mode counts as a zero mode;
+        of `form.least` where all modes of a wavevector are zero modes (one layer at k = 0)
 
     Returns
     -------
@@ -32,7 +29,7 @@ def solve_grain(
     for i, block in enumerate(form.blocks):
         matrix = form.matrices(sums, block)
         traces.append(np.trace(matrix, axis1=1, axis2=2).real)
-        asymmetries.append(_asymmetry(matrix, least))
+        asymmetries.append(_asymmetry(matrix, form.least))
         w2, v = np.linalg.eigh(matrix)
         squared.append(w2)
         shares.append(_shares(v, form.shares(block, sets)))
@@ -43,7 +40,7 @@ def solve_grain(
         w2 = np.take_along_axis(w2, order, axis=1)
         share = np.take_along_axis(share, order[:, None], axis=2)
     trace = np.sum(traces, axis=0)
-    top = zero * np.maximum(np.abs(w2).max(axis=1), least)
+    top = zero * np.maximum(np.abs(w2).max(axis=1), form.least)
     return {
         "frequency": signed_root(w2),
         "surface_weight": share[:, 0],
@@ -51,7 +48,7 @@ def solve_grain(
         "top_weight": share[:, 2],
         "n_zero": (np.abs(w2) <= top[:, None]).sum(axis=1).astype(np.int32),
         "n_negative": (w2 < -top[:, None]).sum(axis=1).astype(np.int32),
-        "sum_rule_residual": np.abs(w2.sum(axis=1) - trace) / np.maximum(np.abs(trace), least),
+        "sum_rule_residual": np.abs(w2.sum(axis=1) - trace) / np.maximum(np.abs(trace), form.least),
         "asymmetry": np.max(asymmetries, axis=0),
         "order": order,
         **vectors,
@@ -71,8 +68,8 @@ def coordinate_sets(layers: int, surface_depth: int) -> FloatArray:
 
 def _shares(vectors: FloatArray | ComplexArray, weights: FloatArray) -> FloatArray:
     """Weighted sums over the squared rows of vectors (n_k, n, modes): (n_k, sets, modes)."""
-    counted = weights.any(axis=0)
-    of = vectors[:, counted]
+    counted = np.flatnonzero(weights.any(axis=0))  # few rows: skip the others
+    of = vectors.take(counted, axis=1)
     square = of.real**2 + of.imag**2 if np.iscomplexobj(of) else np.square(of, out=of)
     share: FloatArray = weights[:, counted] @ square
     return share

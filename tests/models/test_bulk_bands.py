@@ -118,7 +118,9 @@ def test_nearest_neighbour_springs_have_closed_band_edges(fraction, low, high):
 
 
 def test_bands_that_overlap_or_touch_are_joined():
-    edges = np.array([[[1.0, 2.0], [1.5, 3.0], [4.0, 5.0]], [[1.0, 2.0], [2.00001, 3.0], [2.5, 2.6]]])
+    edges = np.array(
+        [[[1.0, 2.0], [1.5, 3.0], [4.0, 5.0]], [[1.0, 2.0], [2.00001, 3.0], [2.5, 2.6]]]
+    )
 
     assert merged(edges) == pytest.approx(
         np.array([[[1, 3], [4, 5], [np.nan] * 2], [[1, 3], [np.nan] * 2, [np.nan] * 2]]),

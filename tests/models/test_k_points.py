@@ -80,7 +80,9 @@ def test_meshes_have_the_known_number_of_stars(surface, n, shift, count):
     k = on_mesh(FACES["fcc", surface], n, shift)
 
     assert len(k.weight) == count
-    assert SLAB.lengths(SLAB.parameters(surface=surface, k_mesh=n, k_mesh_shift=shift))["k"] == count
+    assert (
+        SLAB.lengths(SLAB.parameters(surface=surface, k_mesh=n, k_mesh_shift=shift))["k"] == count
+    )
 
 
 @pytest.mark.parametrize("surface", SURFACES)

@@ -193,7 +193,9 @@ def test_a_pair_of_layers_has_the_optical_modes_of_its_bonds():
 
 
 @pytest.mark.parametrize("ratio", ["1.0", "1.5"])
-@pytest.mark.parametrize(("point", "fraction"), [("3.14159,0", (0.5, 0.5)), ("1.5708,1.5708", (0.5, 0))])
+@pytest.mark.parametrize(
+    ("point", "fraction"), [("3.14159,0", (0.5, 0.5)), ("1.5708,1.5708", (0.5, 0))]
+)
 def test_changed_surface_springs_give_the_reference_modes(ratio, point, fraction):
     """Musser and Rieder. Here both faces are changed, so each mode comes twice; 60 layers
     keep the faces apart where the reference has 20 and one changed face."""
@@ -295,7 +297,9 @@ def test_a_heavier_layer_lowers_every_frequency():
 
 
 def test_weights_of_the_two_faces_are_equal_in_a_clean_slab():
-    got = slab("surface_weight top_weight frequency", layers=9, surface_depth=1, k_list=[(0.2, 0.1)])
+    got = slab(
+        "surface_weight top_weight frequency", layers=9, surface_depth=1, k_list=[(0.2, 0.1)]
+    )
     pairs = np.diff(got["frequency"][0]) > 1e-6  # modes of one frequency could mix
 
     assert pairs.all()

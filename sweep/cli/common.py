@@ -1,0 +1,59 @@
+"""What several commands share: options, values on the command line, output."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from sweep.problems import InputError
+
+Workspace = Annotated[Path, typer.Option("--workspace", help="Folder that holds the sweeps.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+SweepName = Annotated[str, typer.Argument(help="Name in the workspace, or folder.")]
+SweepFile = Annotated[Path, typer.Argument(help="Sweep file: .toml, .yaml, .yml or .json.")]
+
+
+def show_json(value: Any) -> None:
+    """Print plain values as JSON."""
+    print(json.dumps(value, indent=1, default=str))
+
+
+def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print a table that fits the terminal; as wide as it needs to be anywhere else."""
+    table = Table(*columns, title=title or None, title_justify="left", box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*[str(cell) for cell in row])
+    console = Console(width=None if sys.stdout.isatty() else 200, highlight=False, markup=False)
+    console.print(table)
+
+
+def assignments(given: Sequence[str], what: str) -> dict[str, Any]:
+    """Read `axis=value` pairs; values are TOML, and a bare word is a string.
+
+    Raises
+    ------
+    InputError : a pair without `=`
+    """
+    found = {}
+    for pair in given:
+        name, equals, text = pair.partition("=")
+        if not equals or not name.strip():
+            msg = f"{what} {pair!r} is not of the form axis=value. Write for instance layers=21."
+            raise InputError(msg)
+        found[name.strip()] = _value(text.strip())
+    return found
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text

@@ -1,0 +1,35 @@
+"""modesweep errors"""
+
+from __future__ import annotations
+
+from sweep.cli.common import AsJson, SweepName, Workspace, show_json
+from sweep.layout import DEFAULT_WORKSPACE
+from sweep.reading import FailedPoint, errors, group
+
+MOST_POINTS = 10
+
+
+def command(
+    sweep: SweepName, workspace: Workspace = DEFAULT_WORKSPACE, as_json: AsJson = False
+) -> None:
+    """Show the points that failed, grouped by error, with a traceback of each group."""
+    found = errors(sweep, workspace)
+    if as_json:
+        show_json([p.as_dict() for p in found])
+    elif not found:
+        print("No point has failed.")
+    else:
+        for (kind, message), points in group(found).items():
+            _show(kind, message, points)
+
+
+def _show(kind: str, message: str, points: list[FailedPoint]) -> None:
+    print(f"{len(points)} points, {kind} in stage {points[0].stage}: {message}")
+    for p in points[:MOST_POINTS]:
+        at = " ".join(f"{axis}={value}" for axis, value in p.point.items()) or "the only point"
+        print(f"  {at}  (attempts: {p.attempts})")
+    if len(points) > MOST_POINTS:
+        print(f"  and {len(points) - MOST_POINTS} more (--json lists all)")
+    if points[0].traceback:
+        print("  " + points[0].traceback.rstrip().replace("\n", "\n  "))
+    print()

@@ -1,0 +1,49 @@
+"""modesweep plan"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sweep.cli.common import AsJson, SweepFile, Workspace, show_json, show_table
+from sweep.layout import DEFAULT_WORKSPACE
+from sweep.summary import Summary, plan
+from sweep.values import readable_bytes, readable_seconds
+
+
+def command(
+    file: SweepFile,
+    workspace: Workspace = DEFAULT_WORKSPACE,
+    pilots: Annotated[bool, typer.Option(help="Measure a few points, for better seconds.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Say what a sweep would do and cost; compute nothing but pilots.
+
+    Refuses what would not fit: memory, disk, number of points.
+    """
+    summary = plan(Path(file), workspace=workspace, pilots=pilots)
+    if as_json:
+        show_json(summary.as_dict())
+    else:
+        _show(summary)
+
+
+def _show(s: Summary) -> None:
+    skipped = f", {s.skipped:,} of them skipped by `where`" if s.skipped else ""
+    print(f"{s.name}: {s.points:,} points of {s.model}{skipped}")
+    rows = [
+        (r.stages, ", ".join(r.axes) or "-", f"{r.instances:,}",
+         f"{r.serves:,.0f}" if r.serves > 1 else "", r.blocks,
+         readable_seconds(r.seconds), "kept for later" if r.kept else "")
+        for r in s.stages
+    ]  # fmt: skip
+    show_table("", ["stages", "axes", "calculations", "points each serves", "blocks", "one core",
+                    ""], rows)  # fmt: skip
+    how = "measured on a few points" if s.calibrated else "not measured (pilots off)"
+    print(f"time    {readable_seconds(s.seconds)} on one core "
+          f"({readable_seconds(s.seconds_low)} to {readable_seconds(s.seconds_high)}, {how})")  # fmt: skip
+    print(f"memory  up to {readable_bytes(s.peak_bytes)} of {readable_bytes(s.memory)} a worker")
+    print(f"disk    {readable_bytes(s.bytes)} before compression in {s.arrays} arrays, "
+          f"{s.files:,} chunk files")  # fmt: skip

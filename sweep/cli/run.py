@@ -1,0 +1,46 @@
+"""modesweep run"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sweep.cli.common import SweepFile, Workspace
+from sweep.layout import DEFAULT_WORKSPACE
+from sweep.progress import for_terminal
+from sweep.runner import Result, run
+
+
+def command(
+    file: SweepFile,
+    workspace: Workspace = DEFAULT_WORKSPACE,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Worker processes; default: one a core.")
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address of a Dask scheduler to use.")
+    ] = None,
+    dashboard: Annotated[
+        bool, typer.Option("--dashboard", help="Serve Dask's own dashboard on loopback.")
+    ] = False,
+) -> None:
+    """Run a sweep here and now, or go on with it.
+
+    Ctrl-C stops within seconds and loses nothing that is finished; the same command goes on.
+    """
+    result = run(
+        Path(file), workspace=workspace, workers=workers, scheduler=scheduler,
+        dashboard=dashboard, progress=for_terminal(interactive=sys.stdout.isatty()),
+    )  # fmt: skip
+    print(_ending(result))
+    if not result.complete:
+        raise typer.Exit(1)
+
+
+def _ending(result: Result) -> str:
+    if result.complete:
+        return f"done: {result.path}\nlook at it: modesweep query {result.path} 'frequency > 0'"
+    return f"ended with points that have no result: modesweep errors {result.path}"

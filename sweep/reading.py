@@ -1,0 +1,181 @@
+"""Looking at a sweep without touching it: how far it is, what failed, how to repeat it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from models.evaluate import Evaluator
+from sweep.layout import DEFAULT_WORKSPACE, find, plan_file, sweep_file
+from sweep.ledger import Ledger, is_owned
+from sweep.messages import PointError
+from sweep.planning import Plan
+from sweep.problems import StoreError
+from sweep.spec import read
+from sweep.state import SweepState
+from sweep.values import as_text
+
+
+@dataclass(frozen=True)
+class Status:
+    """How far a sweep is."""
+
+    name: str
+    path: Path
+    model: str
+    counts: dict[str, int]
+    """Points by status."""
+    blocks_done: int
+    blocks: int
+    running: bool
+    """A living process owns it."""
+    seconds_left: tuple[float, float] | None
+    """Range, while it runs."""
+
+    @property
+    def complete(self) -> bool:
+        """Every point has a result, or is skipped."""
+        return not {"todo", "running", "failed", "lost"} & set(self.counts)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give plain values, for JSON."""
+        return {
+            "name": self.name, "path": str(self.path), "model": self.model,
+            "counts": self.counts, "blocks_done": self.blocks_done, "blocks": self.blocks,
+            "running": self.running, "complete": self.complete,
+            "seconds_left": self.seconds_left,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class FailedPoint:
+    """A point, or a shared stage of several, that has no result."""
+
+    sweep: str
+    model: str
+    stage: str
+    point: dict[str, Any]
+    """The axes that it has, by name."""
+    kind: str
+    """exception, memory, signal, timeout or lost."""
+    message: str
+    attempts: int
+    traceback: str = field(repr=False)
+    _plan: Plan = field(repr=False, compare=False)
+    _place: tuple[int, ...] = field(repr=False, compare=False)
+
+    def reproduce(self) -> None:
+        """Compute the point in this process, which raises what it raised."""
+        region = self._plan.regions[self.stage]
+        index = [0] * len(self._plan.sweep.dims)
+        for dim, i in zip(region.dims, self._place, strict=True):
+            index[dim] = i
+        evaluator = Evaluator(self._plan.model)
+        for name in region.stages:
+            evaluator.whole(self._plan.model.stage(name), self._plan.sweep.point(index))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give plain values, for JSON."""
+        return {
+            "stage": self.stage, "point": self.point, "kind": self.kind,
+            "message": self.message, "attempts": self.attempts, "traceback": self.traceback,
+        }  # fmt: skip
+
+
+def stored_plan(folder: Path) -> Plan:
+    """Read the frozen plan of a sweep.
+
+    Raises
+    ------
+    StoreError : the folder does not hold a whole sweep
+    """
+    try:
+        frozen = json.loads(plan_file(folder).read_text())
+        return Plan(read(sweep_file(folder)), frozen["regions"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        msg = (
+            f"{folder} does not hold a sweep that can be read: {error}. "
+            "Run its sweep file again under another name, or restore the folder."
+        )
+        raise StoreError(msg) from error
+
+
+def status(sweep: str | Path, workspace: str | Path = DEFAULT_WORKSPACE) -> Status:
+    """Say how far a sweep is, from its ledger.
+
+    Raises
+    ------
+    StoreError : there is no such sweep
+    """
+    folder = find(sweep, workspace)
+    plan = stored_plan(folder)
+    ledger = Ledger(folder)
+    try:
+        state = SweepState.of(plan, ledger)
+        began = ledger.fact("run")
+    finally:
+        ledger.close()
+    running = is_owned(folder)
+    done, blocks = state.blocks()
+    left = _seconds_left(plan, state, began) if running and began and done < blocks else None
+    return Status(
+        plan.sweep.name, folder, plan.model.name, state.counts(), done, blocks, running, left
+    )
+
+
+def _seconds_left(
+    plan: Plan, state: SweepState, began: Mapping[str, float]
+) -> tuple[float, float] | None:
+    """Predict from the speed of the run so far."""
+    seconds = {n: plan.block_seconds(r) for n, r in plan.regions.items()}
+    todo = sum(float(seconds[n][~s.done].sum()) for n, s in state.regions.items())
+    done = sum(float(s.sum()) for s in seconds.values()) - todo - began["predicted_done"]
+    if done <= 0:
+        return None
+    left = todo / done * (time.time() - began["started"])
+    return left / 1.3, left * 1.3
+
+
+def errors(sweep: str | Path, workspace: str | Path = DEFAULT_WORKSPACE) -> list[FailedPoint]:
+    """List the points that failed or were lost.
+
+    Raises
+    ------
+    StoreError : there is no such sweep
+    """
+    folder = find(sweep, workspace)
+    plan = stored_plan(folder)
+    ledger = Ledger(folder)
+    try:
+        found = [_failed(plan, region, error) for region, error in ledger.errors()]
+        for region, block, attempts, message in ledger.lost():
+            for place, _ in plan.block_points(plan.regions[region], block):
+                lost = PointError(place, "lost", message, "", attempts)
+                found.append(_failed(plan, region, lost))
+        return found
+    finally:
+        ledger.close()
+
+
+def _failed(plan: Plan, region: str, error: PointError) -> FailedPoint:
+    point = {}
+    for place, i in zip(plan.regions[region].dims, error.place, strict=True):
+        for axis, values in plan.sweep.dims[place].values.items():
+            value = values[i]
+            point[axis] = value if isinstance(value, int | float) else as_text(value)
+    return FailedPoint(
+        plan.sweep.name, plan.model.name, region, point, error.kind, error.message,
+        error.attempts, error.traceback, plan, error.place,
+    )  # fmt: skip
+
+
+def group(points: list[FailedPoint]) -> dict[tuple[str, str], list[FailedPoint]]:
+    """Group failed points by kind and message, the largest group first."""
+    groups: dict[tuple[str, str], list[FailedPoint]] = {}
+    for p in points:
+        groups.setdefault((p.kind, p.message), []).append(p)
+    return dict(sorted(groups.items(), key=lambda item: -len(item[1])))
