@@ -76,7 +76,8 @@ def _force_constants(xy: FloatArray, dz: FloatArray) -> FloatArray:
     curvature = 4 * (156 * length**-14 - 42 * length**-8)
     u = r / length[..., None]
     along = (curvature - slope)[..., None, None] * u[..., :, None] * u[..., None, :]
-    return -(along + slope[..., None, None] * np.eye(3))
+    blocks: FloatArray = -(along + slope[..., None, None] * np.eye(3))
+    return blocks
 
 
 def dynamical_matrices(slab: PlainSlab, k: FloatArray) -> ComplexArray:

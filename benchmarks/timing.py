@@ -38,13 +38,19 @@ class Timing:
     wall: float
 
 
-def interleaved(ways: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, Timing]:
-    """Run all ways in turn, `rounds` times after one to warm up; seconds of each one's best."""
+def interleaved(
+    ways: Mapping[str, Callable[[], Any]], rounds: int, repeats: int = 1
+) -> dict[str, Timing]:
+    """Time all ways in turn, `rounds` times after one to warm up: the best round of each.
+
+    One turn of a way is `repeats` calls in a row; the seconds are those of all of them.
+    """
     best = {name: Timing(float("inf"), float("inf")) for name in ways}
     for turn in range(rounds + 1):
         for name, run in ways.items():
             wall, cpu = time.perf_counter(), time.process_time()
-            run()
+            for _ in range(repeats):
+                run()
             took = Timing(time.process_time() - cpu, time.perf_counter() - wall)
             if turn and took.cpu < best[name].cpu:
                 best[name] = took

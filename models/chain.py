@@ -29,6 +29,10 @@ from models.protocol import (
 )
 from models.thermal import displacement, velocity
 
+BATCH = 64
+"""Short chains that are solved in one call."""
+MATRIX_ELEMENTS = 2**19
+"""Elements of all matrices of a call."""
 END_MODES = 3
 """The closed form is a cubic in omega^2, so no end has more modes than this."""
 
@@ -145,12 +149,21 @@ def _cubic_roots(cubic: FloatArray) -> FloatArray:
     return x
 
 
-class ChainModes(Stage):
+class ChainStage(Stage):
+    """A stage of chains: many short ones a call, long ones alone."""
+
+    batch = BATCH
+
+    def batch_of(self, p: ChainParameters) -> int:
+        """Keep the matrices of a call to a few megabytes."""
+        return max(1, min(BATCH, MATRIX_ELEMENTS // p.atoms**2))
+
+
+class ChainModes(ChainStage):
     """Frequencies and end weights by diagonalisation."""
 
     name = "modes"
     depends_on = ("atoms", "mass_ratio", "end_mass_ratio", "end_spring_ratio")
-    batch = 64
     variables = (
         Variable("frequency_squared", ("mode",), "spring/mass",
                  "squared frequency", "Wallis Eqs. 50, 58"),
@@ -161,7 +174,10 @@ class ChainModes(Stage):
     def cost(self, parameters: Any, part: Part) -> Cost:
         """Count the solver, the matrix and its vectors."""
         n = parameters.atoms
-        return Cost(flops=60_000 + 500 * n**2 + 0.75 * n**3, peak_bytes=1e5 + 64 * 5 * 8 * n**2)
+        return Cost(
+            flops=60_000 + 500 * n**2 + 0.75 * n**3,
+            peak_bytes=1e5 + self.batch_of(parameters) * 40 * n**2,
+        )
 
     def run(
         self, points: Sequence[ChainParameters], inputs: Mapping[str, Arrays], part: Part
@@ -180,7 +196,7 @@ class ChainEnd(Stage):
 
     name = "end"
     depends_on = ("mass_ratio", "end_mass_ratio", "end_spring_ratio")
-    batch = 64
+    batch = BATCH
     variables = (
         Variable("end_mode_squared", ("end_mode",), "spring/mass",
                  "squared frequency of a mode bound to the end of a semi-infinite chain",
@@ -189,7 +205,7 @@ class ChainEnd(Stage):
 
     def cost(self, parameters: Any, part: Part) -> Cost:
         """Count one cubic."""
-        return Cost(flops=100_000, peak_bytes=1e5 + 64 * 4000)
+        return Cost(flops=100_000, peak_bytes=1e5 + BATCH * 4000)
 
     def run(
         self, points: Sequence[ChainParameters], inputs: Mapping[str, Arrays], part: Part
@@ -199,13 +215,12 @@ class ChainEnd(Stage):
         return {"end_mode_squared": end_modes_squared(q, m, f)}
 
 
-class ChainThermal(Stage):
+class ChainThermal(ChainStage):
     """Mean square displacement and velocity from the modes, translation left out."""
 
     name = "thermal"
     depends_on = ("temperatures",)
     inputs = ("modes",)
-    batch = 64
     variables = (
         Variable("mean_square_displacement", ("temperature", "atom"), "hbar/(mass*omega)",
                  "mean square displacement without the uniform translation "
@@ -217,7 +232,7 @@ class ChainThermal(Stage):
     def cost(self, parameters: Any, part: Part) -> Cost:
         """Count two sums over modes for each temperature."""
         n, nt = parameters.atoms, len(parameters.temperatures)
-        peak_bytes = 1e5 + 64 * 8 * n * (3 * n + 8 * nt)
+        peak_bytes = 1e5 + self.batch_of(parameters) * 8 * n * (3 * n + 8 * nt)
         return Cost(flops=30_000 + nt * (6 * n**2 + 100 * n), peak_bytes=peak_bytes)
 
     def run(

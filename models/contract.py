@@ -187,11 +187,11 @@ def check_pure(model: Model, points: Sequence[Any]) -> None:
     for stage, p, part in _grains(model, points):
         inputs = _inputs(model, stage, [p], part)
         before = {name: {k: a.copy() for k, a in arrays.items()} for name, arrays in inputs.items()}
-        first = stage.run([p] * stage.batch, inputs, part)
+        first = stage.run([p] * stage.batch_of(p), inputs, part)
         kept = {name: array.copy() for name, array in first.items()}
         for name, arrays in inputs.items():
             _equal(before[name], arrays, f"Stage {stage.name!r} changes its input {name!r}")
-        second = stage.run([p] * stage.batch, inputs, part)
+        second = stage.run([p] * stage.batch_of(p), inputs, part)
         _equal(kept, second, f"Stage {stage.name!r} is not pure: run twice, it differs")
         _equal(kept, first, f"Stage {stage.name!r} changes what it gave before")
 
@@ -235,8 +235,9 @@ def check_batches(model: Model, points: Sequence[Any]) -> None:
             alike = list(group)
             for part in model.parts(stage, alike[0]):
                 alone = [Evaluator(model).grain(stage, [p], part) for p in alike]
-                for size in sorted({1, 2, 3, stage.batch - 1, stage.batch, len(alike)}):
-                    if not 0 < size <= max(stage.batch, len(alike)):
+                full = stage.batch_of(alike[0])
+                for size in sorted({1, 2, 3, full - 1, full, len(alike)}):
+                    if not 0 < size <= full:
                         continue
                     which = [(3 * i + size) % len(alike) for i in range(size)]
                     batch = Evaluator(model).grain(stage, [alike[i] for i in which], part)
@@ -250,11 +251,11 @@ def check_peak_bytes(model: Model, points: Sequence[Any]) -> None:
     """Check that no call takes more memory than its cost says."""
     for stage, p, part in _grains(model, points):
         inputs = _inputs(model, stage, [p], part)
-        stage.run([p] * stage.batch, inputs, part)  # what the first call imports is no cost
+        stage.run([p] * stage.batch_of(p), inputs, part)  # what the first call imports is no cost
         cost = stage.cost(p, part)
         _require(cost.flops > 0 and cost.peak_bytes > 0 and cost.result_bytes >= 0,
                  f"Stage {stage.name!r} has a cost that is not positive: {cost}.")  # fmt: skip
-        peak = _peak_bytes(partial(stage.run, [p] * stage.batch, inputs, part))
+        peak = _peak_bytes(partial(stage.run, [p] * stage.batch_of(p), inputs, part))
         _require(peak <= cost.peak_bytes,
                  f"Stage {stage.name!r} took {peak} bytes, its cost says at most "
                  f"{cost.peak_bytes:.0f}, for {p!r}.")  # fmt: skip
@@ -346,7 +347,7 @@ def _grains(model: Model, points: Sequence[Any]) -> Iterator[tuple[Stage, Any, P
 
 def _inputs(model: Model, stage: Stage, points: Sequence[Any], part: Part) -> dict[str, Arrays]:
     """Compute the inputs of one call, the batch filled with its last point."""
-    filled = [*points, *[points[-1]] * (stage.batch - len(points))]
+    filled = [*points, *[points[-1]] * (stage.batch_of(points[0]) - len(points))]
     evaluator = Evaluator(model)
     inputs: dict[str, Arrays] = {}
     for name in stage.inputs:

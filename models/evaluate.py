@@ -45,10 +45,10 @@ class Evaluator:
     def grain(self, stage: Stage, points: Sequence[Any], part: Part = WHOLE) -> Arrays:
         """Compute one grain of a batch of points: arrays with the points first.
 
-        `points` holds 1 .. `stage.batch` points of equal shape. Along a cut dim the
+        `points` holds 1 .. `stage.batch_of` points of equal shape. Along a cut dim the
         arrays have `part.size` entries, the last grain's padding included.
         """
-        if stage.batch > 1:
+        if stage.batch_of(points[0]) > 1:
             filled = self._filled(stage, points)
             return {n: array[: len(points)] for n, array in self._run(stage, filled, part).items()}
         rows = [self._single(stage, p, part) for p in points]
@@ -82,7 +82,7 @@ class Evaluator:
 
     def _filled(self, stage: Stage, points: Sequence[Any]) -> Sequence[Any]:
         """Fill a batch by repeating its last point; the same points give the same batch."""
-        filled = [*points, *[points[-1]] * (stage.batch - len(points))]
+        filled = [*points, *[points[-1]] * (stage.batch_of(points[0]) - len(points))]
         if not _same(self._batch[0], filled):
             self._batch = (filled, {})
         return self._batch[0]
@@ -92,6 +92,8 @@ class Evaluator:
         if not _same(self._batch[0], points):  # an input of one point has used another batch
             self._batch = (points, {})
         done = self._batch[1]
+        for old in [key for key in done if key[1] not in (WHOLE, part)]:
+            del done[old]  # a stage reads its inputs at its own part only
         if (stage.name, part) not in done:
             inputs = {n: self._batch_input(n, points, part) for n in stage.inputs}
             done[stage.name, part] = stage.run(points, inputs, part)
@@ -99,7 +101,7 @@ class Evaluator:
 
     def _batch_input(self, name: str, points: Sequence[Any], part: Part) -> Arrays:
         stage = self.model.stage(name)
-        if stage.batch == len(points) and not stage.sums:
+        if stage.batch_of(points[0]) == len(points) and not stage.sums:
             return self._run(stage, points, part if stage.cut is not None else WHOLE)
         rows = [self._input(name, p, part) for p in points]
         return {key: np.concatenate([row[key] for row in rows]) for key in rows[0]}
@@ -125,7 +127,7 @@ class Evaluator:
             if stage.cut is None:
                 return kept
             return {name: array[:, part.indices] for name, array in kept.items()}
-        if stage.batch > 1:
+        if stage.batch_of(p) > 1:
             return self.grain(stage, [p], part)
         inputs = {name: self._input(name, p, part) for name in stage.inputs}
         return stage.run([p], inputs, part)

@@ -179,10 +179,14 @@ class Stage:
     sums: ClassVar[bool] = False
     """Grains give partial sums, added in a fixed tree and finished by `gather`."""
     batch: ClassVar[int] = 1
-    """Points that one call sees; the framework repeats the last one to fill it."""
+    """Most points that one call sees."""
+
+    def batch_of(self, p: Any) -> int:
+        """Give how many points of this shape one call sees; a batch is filled by repeats."""
+        return self.batch
 
     def cost(self, parameters: Any, part: Part) -> Cost:
-        """Say what one point takes for one part."""
+        """Say what one point takes for one part, as one of a full batch."""
         raise NotImplementedError
 
     def solve(self, p: Any, inputs: Mapping[str, Arrays], part: Part) -> Arrays:

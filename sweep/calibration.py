@@ -69,7 +69,7 @@ def _factor(plan: Plan, region: Region, process: NumericsProcess) -> float | Non
         share = (part.stop - part.start) / parts[-1].stop if part else 1.0
         if seconds * share > PILOT_SECONDS:
             continue
-        points = tuple(dict(point) for _ in range(1 if cut else stage.batch))
+        points = tuple(dict(point) for _ in range(1 if cut else stage.batch_of(point)))
         request = Request(
             plan.model.name, region.stages, region.variables, False, points,
             (Unit(tuple(range(len(points))), part),), None, (), plan.sweep.run.memory,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import platform
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -64,16 +66,32 @@ def connect(
 @contextmanager
 def _embedded(workers: int | None, *, dashboard: bool) -> Iterator[Client]:
     """Start workers of one thread each, on loopback only; they die with this process."""
-    cluster = LocalCluster(
-        n_workers=workers or cores(), threads_per_worker=1, processes=True, host="127.0.0.1",
-        dashboard_address="127.0.0.1:0" if dashboard else None, memory_limit=0,
-        silence_logs=logging.CRITICAL,
-    )  # fmt: skip
+    with _interrupts_held():
+        cluster = LocalCluster(
+            n_workers=workers or cores(), threads_per_worker=1, processes=True,
+            host="127.0.0.1", dashboard_address="127.0.0.1:0" if dashboard else None,
+            memory_limit=0, silence_logs=logging.CRITICAL,
+        )  # fmt: skip
     try:
         with Client(cluster) as client:
             yield client
     finally:
         cluster.close(timeout=3)
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back while workers start.
+
+    A terminal sends it to the whole process group. What starts here inherits the held
+    signal, so workers end with their owner, quietly, instead of each by its own.
+    """
+    resource_tracker.ensure_running()  # its start would let the signal through again
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def cores() -> int:

@@ -251,13 +251,17 @@ class Plan:
                 home.append(stage)
         return groups
 
+    @cached_property
+    def _first(self) -> Any:
+        return self.sweep.point([0] * len(self.sweep.dims))
+
     def _together(self, group: list[Stage], stage: Stage) -> bool:
         """Say whether a stage reads a group's result and can be made in the same block."""
         reads = any(g.name in stage.inputs for g in group)
         like = group[0]
         return (
             reads and not stage.sums and not like.sums
-            and (stage.cut, stage.batch) == (like.cut, like.batch)
+            and (stage.cut, stage.batch_of(self._first)) == (like.cut, like.batch_of(self._first))
             and self.dims_of(stage) == self.dims_of(like)
         )  # fmt: skip
 
@@ -371,7 +375,6 @@ class Plan:
     @cached_property
     def arrays(self) -> dict[str, Array]:
         """Every stored variable, with its place in the store."""
-        first = self.sweep.point([0] * len(self.sweep.dims))
         found = {}
         for region in self.regions.values():
             for name in region.variables:
@@ -384,7 +387,7 @@ class Plan:
                         region.cut_chunk if d == region.cut else max(self._lengths[d], 1)
                         for d in variable.dims
                     )),
-                    self.model.unit_of(variable.unit, first),
+                    self.model.unit_of(variable.unit, self._first),
                 )  # fmt: skip
         return found
 

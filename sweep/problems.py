@@ -88,10 +88,18 @@ def nearest(word: str, legal: Iterable[str]) -> str:
     return f' Did you mean "{close[0]}"?' if close else ""
 
 
+def _described(value: Any) -> str:
+    """Name a value that JSON has no word for: a date, a number of thousands of digits."""
+    try:
+        return repr(str(value) if hasattr(value, "isoformat") else value)
+    except (ValueError, RecursionError):
+        return "a number of very many digits" if isinstance(value, int) else "a very deep value"
+
+
 def shown(value: Any, limit: int = 60) -> str:
     """Show a value in one short line."""
     try:
         text = json.dumps(value)
-    except (TypeError, ValueError):
-        text = repr(value)
+    except (TypeError, ValueError, RecursionError):
+        text = _described(value)
     return text if len(text) <= limit else text[: limit - 3] + "..."

@@ -44,6 +44,7 @@ class Result:
 
     name: str
     path: Path
+    outputs: tuple[str, ...]
     counts: dict[str, int] = field(compare=False)
     """Points by status."""
 
@@ -97,7 +98,7 @@ def run(
     try:
         runner = _Runner(plan, folder, ledger, owner.generation, progress or Silent())
         runner.run(workers, scheduler, dashboard=dashboard)
-        return Result(sweep.name, folder, runner.state.counts())
+        return Result(sweep.name, folder, sweep.outputs, runner.state.counts())
     except OSError as error:
         if isinstance(error, SweepError):
             raise

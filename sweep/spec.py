@@ -290,14 +290,29 @@ class _Reader:
             self._bad_value(model, f"{place}[{i}]", name, listed[i], why)
         if len(wrong) > MOST_SHOWN:
             self.wrong(place, f"{len(wrong) - MOST_SHOWN} more values are not allowed.")
+        if name not in self._followers():
+            self._no_repeats(place, listed, values)
+        return tuple(values)
+
+    def _followers(self) -> set[str]:
+        """Name the zipped axes that are not their dim's name: their values may repeat."""
+        groups = self.content.get("zip")
+        legal = [g for g in groups if _is_group(g)] if isinstance(groups, list) else []
+        return {axis for group in legal for axis in group[1:]}
+
+    def _no_repeats(self, place: str, listed: list[Any], values: list[Any]) -> None:
         seen: dict[str, int] = {}
+        repeats = []
         for i, value in enumerate(values):
             first = seen.setdefault(as_text(value), i)
             if first != i:
-                self.wrong(f"{place}[{i}]", f"{shown(listed[i])} stands here a second time "
-                           f"(first at [{first}]; values that differ by rounding are one). "
-                           "Leave one out.")  # fmt: skip
-        return tuple(values)
+                repeats.append((i, first))
+        for i, first in repeats[:MOST_SHOWN]:
+            self.wrong(f"{place}[{i}]", f"{shown(listed[i])} stands here a second time "
+                       f"(first at [{first}]; values that differ by rounding are one). "
+                       "Leave one out.")  # fmt: skip
+        if len(repeats) > MOST_SHOWN:
+            self.wrong(place, f"{len(repeats) - MOST_SHOWN} more values stand here twice.")
 
     def _listed(self, place: str, given: Any) -> list[Any]:
         if isinstance(given, list):

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import annotated_types
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 from models.protocol import Parameters, Unit
 
@@ -25,7 +26,8 @@ DIGITS = 14
 def canonical(value: Any) -> Any:
     """Round every float inside a value to its canonical digits."""
     if isinstance(value, float):
-        return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else value
+        # adding zero makes -0.0 the zero that it equals
+        return float(f"{value:.{DIGITS}g}") + 0.0 if math.isfinite(value) else value
     if isinstance(value, Mapping):
         return {k: canonical(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
@@ -55,12 +57,18 @@ class FieldValues:
 
     def check(self, values: Sequence[Any]) -> tuple[list[Any], dict[int, str]]:
         """Give the values as the model takes them, and what is wrong, by their place."""
-        taken = [self._number(canonical(v)) for v in values]
         try:
-            return self._many.validate_python(taken), {}
+            taken = [self._number(canonical(v)) for v in values]
+            large = {
+                i: "too large" for i, v in enumerate(taken)
+                if isinstance(v, int) and not -(2**63) <= v < 2**63
+            }  # fmt: skip
+            return ([], large) if large else (self._many.validate_python(taken), {})
         except ValidationError as error:
-            wrong = {int(e["loc"][0]): _reason(e["msg"]) for e in error.errors()}
-            return [], wrong
+            found: dict[int, list[ErrorDetails]] = {}
+            for e in error.errors(include_url=False):
+                found.setdefault(int(e["loc"][0]), []).append(e)
+            return [], {i: _reason(values[i], errors) for i, errors in found.items()}
         except RecursionError:
             return [], {0: "nested too deeply"}
 
@@ -81,8 +89,36 @@ class FieldValues:
         return _words(self.field.annotation)
 
 
-def _reason(message: str) -> str:
-    return message[0].lower() + message[1:]
+_REASONS = {
+    "int_type": "not a whole number", "int_from_float": "not a whole number",
+    "float_type": "not a number", "bool_type": "not true or false",
+    "string_type": "not a string", "tuple_type": "not a list", "model_type": "not a table",
+    "literal_error": "none of the words", "finite_number": "not finite",
+    "missing": "`{key}` is missing", "extra_forbidden": "unknown key `{key}`",
+    "greater_than": "must be above {gt}", "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be below {lt}", "less_than_equal": "must be at most {le}",
+    "too_short": "too short", "too_long": "too long",
+}  # fmt: skip
+"""pydantic's kinds of errors in the words of a sweep file."""
+
+
+def _reason(value: Any, errors: Sequence[ErrorDetails]) -> str:
+    """Say what is wrong with one value; a union gives an error for each of its options."""
+    if isinstance(value, list | Mapping):  # the option that got deepest is the one meant
+        deepest = max(len(e["loc"]) for e in errors)
+        errors = [e for e in errors if len(e["loc"]) == deepest]
+    elif isinstance(value, str):
+        errors = [e for e in errors if e["type"] == "literal_error"] or errors
+    else:
+        errors = [e for e in errors if e["type"] != "literal_error"] or errors
+    return ", ".join(dict.fromkeys(_in_words(e) for e in errors))
+
+
+def _in_words(error: ErrorDetails) -> str:
+    text = _REASONS.get(error["type"])
+    if text is None:
+        return error["msg"][0].lower() + error["msg"][1:]
+    return text.format(**error.get("ctx", {}) | {"key": error["loc"][-1]})
 
 
 def _takes_only_whole_numbers(annotation: Any) -> bool:
@@ -184,7 +220,7 @@ def _quantity(text: str | float, units: Mapping[str, int], examples: str) -> flo
             raise ValueError(text)
         else:
             value = float(text)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         msg = f"must be {examples}; units: {', '.join(units)}"
         raise ValueError(msg) from None
     if not 0 < value < 1e18:

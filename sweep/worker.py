@@ -227,11 +227,11 @@ def _units(plan: Plan, region: Region, block: int, points: Sequence[Any]) -> tup
     for i, p in enumerate(points):
         shape = tuple(getattr(p, n) for n in plan.model.shape_parameters)
         shapes.setdefault(shape, []).append(i)
-    return tuple(
-        Unit(tuple(same[i : i + stage.batch]), None)
-        for same in shapes.values()
-        for i in range(0, len(same), stage.batch)
-    )
+    batches = []
+    for same in shapes.values():
+        size = stage.batch_of(points[same[0]])
+        batches += [Unit(tuple(same[i : i + size]), None) for i in range(0, len(same), size)]
+    return tuple(batches)
 
 
 def _cut(plan: Plan, stage: Stage, region: Region, block: int, i: int, p: Any) -> list[Unit]:

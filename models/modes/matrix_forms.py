@@ -163,16 +163,16 @@ def _columns(couplings: Couplings) -> tuple[IntArray, IntArray]:
     """Columns of Re D and Im D for every element, each (3 layers, 3 layers)."""
     layers, width = couplings.layers, couplings.width
     zero = 2 * width
-    l, m = np.meshgrid(np.arange(layers), np.arange(layers), indexing="ij")
-    upper, lower = np.minimum(l, m), np.maximum(l, m)
+    row, column = np.meshgrid(np.arange(layers), np.arange(layers), indexing="ij")
+    upper, lower = np.minimum(row, column), np.maximum(row, column)
     start = couplings.column[upper, lower]
     coupled = start > 0
     coupled[0, 0] = True  # the first column of all belongs to the first layer itself
     real = np.where(coupled[..., None, None], start[..., None, None] + ELEMENT, zero)
     sine = (start + couplings.sine_offset[upper, lower])[..., None, None] + ELEMENT
     # D(l', l) is the adjoint of D(l, l'), so the sine sums change sign below the diagonal
-    sine = np.where((l > m)[..., None, None], sine + width, sine)
-    imaginary = np.where((coupled & (l != m))[..., None, None], sine, zero)
+    sine = np.where((row > column)[..., None, None], sine + width, sine)
+    imaginary = np.where((coupled & (row != column))[..., None, None], sine, zero)
     shape = (3 * layers, 3 * layers)
     return (
         real.transpose(0, 2, 1, 3).reshape(shape),

@@ -4,7 +4,8 @@ D_ab(l, l'; k) = -sum_R K_ab(R) exp(i k.R) for each pair of layers, R being the 
 in-plane vector. Pairs of layers at the same depth, spacing and strength share their sums,
 so an unrelaxed slab needs one sum per depth and a thick relaxed one few more. All depths
 share their phases: the layers of a crystal stack in a few ways only, so the same in-plane
-vectors, or their opposites, come back again and again.
+vectors, or their opposites, come back again and again, and all lie on few lines along x and
+y. A phase is the product of those of its two lines.
 """
 
 from __future__ import annotations
@@ -31,8 +32,11 @@ class Couplings:
     negatives of all, then a column of zeros.
     """
 
-    vectors: FloatArray
-    """(vectors, 2), the in-plane vectors of all depths, one of R and -R."""
+    x: FloatArray
+    """(lines,), the values of x that occur."""
+    y: FloatArray
+    vectors: IntArray
+    """(2, vectors), places in x and y of the in-plane vectors, one of R and -R."""
     used: tuple[IntArray, ...]
     """One entry a depth: (n,), the vectors that occur there."""
     cosine: tuple[FloatArray, ...]
@@ -58,8 +62,8 @@ class Couplings:
     def as_arrays(self) -> Arrays:
         """Flatten into named arrays, as stages hand them on."""
         arrays = {
-            "vectors": self.vectors, "self_terms": self.self_terms, "column": self.column,
-            "sine_offset": self.sine_offset,
+            "x": self.x, "y": self.y, "vectors": self.vectors, "self_terms": self.self_terms,
+            "column": self.column, "sine_offset": self.sine_offset,
         }  # fmt: skip
         for depth, entries in enumerate(zip(self.used, self.cosine, self.sine, strict=True)):
             arrays |= dict(zip(_names(depth), entries, strict=True))
@@ -71,8 +75,8 @@ class Couplings:
         depths = range(sum(name.startswith("used_") for name in arrays))
         used, cosine, sine = zip(*[[arrays[n] for n in _names(d)] for d in depths], strict=True)
         return cls(
-            arrays["vectors"], used, cosine, sine, arrays["self_terms"], arrays["column"],
-            arrays["sine_offset"],
+            arrays["x"], arrays["y"], arrays["vectors"], used, cosine, sine,
+            arrays["self_terms"], arrays["column"], arrays["sine_offset"],
         )  # fmt: skip
 
 
@@ -114,9 +118,9 @@ def find_couplings(
         sine_offset[upper, lower] = 6 * len(one)
         next_column += 12 * len(one) if depth else 0
     return Couplings(
-        vectors.table * distance, tuple(d.used for d in depths),
-        tuple(d.cosine for d in depths), tuple(d.sine for d in depths),
-        self_terms, column, sine_offset,
+        vectors.x * distance, vectors.y * distance, vectors.place,
+        tuple(d.used for d in depths), tuple(d.cosine for d in depths),
+        tuple(d.sine for d in depths), self_terms, column, sine_offset,
     )  # fmt: skip
 
 
@@ -138,38 +142,44 @@ def crystal_couplings(
     self_term = depths[0].total + 2 * sum(d.total for d in depths[1:])
     none = np.zeros((1, 1), dtype=np.int64)
     return Couplings(
-        vectors.table * distance, tuple(d.used for d in depths),
-        tuple(d.cosine for d in depths), tuple(d.sine for d in depths),
-        self_term, none, none,
+        vectors.x * distance, vectors.y * distance, vectors.place,
+        tuple(d.used for d in depths), tuple(d.cosine for d in depths),
+        tuple(d.sine for d in depths), self_term, none, none,
     )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class _Vectors:
-    """The in-plane vectors of all pairs down to some depth, one of R and -R."""
+    """The in-plane vectors of all pairs down to some depth, as in `Couplings`."""
 
-    table: FloatArray
-    """(vectors, 2), nearest neighbours."""
+    x: FloatArray
+    """Nearest neighbours."""
+    y: FloatArray
+    place: IntArray
     number: tuple[IntArray, ...]
-    """One entry a depth: (n,), the place of each pair's vector in the table."""
+    """One entry a depth: (n,), which of the vectors each pair has."""
     sign: tuple[FloatArray, ...]
-    """One entry a depth: (n,), -1 where the table has the opposite."""
+    """One entry a depth: (n,), -1 where a pair has the opposite."""
 
 
 def _vectors(pairs: Pairs, deepest: int) -> _Vectors:
     depth = pairs.depth[pairs.depth <= deepest]
     xy = pairs.in_plane[: len(depth)]
-    steps = np.rint(xy * 1e8).astype(np.int64)
+    steps = np.rint(xy * 1e8)
     sign = np.where((steps[:, 0] > 0) | ((steps[:, 0] == 0) & (steps[:, 1] >= 0)), 1.0, -1.0)
-    _, first, number = np.unique(
-        steps * sign[:, None], axis=0, return_index=True, return_inverse=True
-    )
+    (x, column), (y, row) = (_lines(v) for v in (xy * sign[:, None]).T)
+    crossing, number = np.unique(column * len(y) + row, return_inverse=True)
     each = [depth == d for d in range(deepest + 1)]
     return _Vectors(
-        xy[first] * sign[first, None],
-        tuple(number.ravel()[of] for of in each),
-        tuple(sign[of] for of in each),
-    )
+        x, y, np.stack(np.divmod(crossing, len(y))),
+        tuple(number[of] for of in each), tuple(sign[of] for of in each),
+    )  # fmt: skip
+
+
+def _lines(values: FloatArray) -> tuple[FloatArray, IntArray]:
+    """Find the distinct values, and which one each is."""
+    _, first, which = np.unique(np.rint(values * 1e8), return_index=True, return_inverse=True)
+    return values[first], which
 
 
 @dataclass(frozen=True)
@@ -187,8 +197,10 @@ def _depth(vectors: _Vectors, depth: int, k: FloatArray) -> _Depth:
     """Join the blocks of +R and -R, (pairs of the depth, 6 * distinct)."""
     used, place = np.unique(vectors.number[depth], return_inverse=True)
     even, odd = np.zeros((2, len(used), k.shape[1]))
-    np.add.at(even, place, k)
-    np.add.at(odd, place, k * vectors.sign[depth][:, None])
+    for sign in (1, -1):  # a vector occurs once with each
+        of = vectors.sign[depth] == sign
+        even[place[of]] += k[of]
+        odd[place[of]] += sign * k[of]
     return _Depth(used, -even, -odd, k.sum(axis=0).reshape(-1, 6))
 
 
@@ -221,8 +233,11 @@ def depth_sums(
     ----------
     wavevectors : (n_k, 2), in the inverse of the unit of the couplings
     """
-    phase = wavevectors @ couplings.vectors.T
-    cosine, sine = np.cos(phase), np.sin(phase)
+    column, row = couplings.vectors
+    along_x = np.exp(1j * wavevectors[:, :1] * couplings.x)
+    along_y = np.exp(1j * wavevectors[:, 1:] * couplings.y)
+    phase = along_x[:, column] * along_y[:, row]
+    cosine, sine = phase.real, phase.imag
     for used, even, odd in zip(couplings.used, couplings.cosine, couplings.sine, strict=True):
         yield cosine[:, used] @ even, sine[:, used] @ odd
 

@@ -76,10 +76,7 @@ def main() -> None:
     check_origin()
     try:
         code = typer.main.get_command(app)(standalone_mode=False, prog_name="modesweep")
-    except KeyboardInterrupt:
-        code = INTERRUPTED
-        print("stopped; the same command goes on where this one ended", file=sys.stderr)
-    except click.exceptions.Abort:
+    except (KeyboardInterrupt, click.exceptions.Abort):
         code = INTERRUPTED
     except click.ClickException as error:
         error.show()
@@ -94,4 +91,6 @@ def main() -> None:
         traceback.print_exc()
         print("This is a fault of modesweep. Please report the lines above.", file=sys.stderr)
         code = BUG
+    if code == INTERRUPTED:
+        print("stopped; the same command goes on where this one ended", file=sys.stderr)
     sys.exit(code if isinstance(code, int) else 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -31,6 +32,7 @@ def command(
 
     Ctrl-C stops within seconds and loses nothing that is finished; the same command goes on.
     """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     result = run(
         Path(file), workspace=workspace, workers=workers, scheduler=scheduler,
         dashboard=dashboard, progress=for_terminal(interactive=sys.stdout.isatty()),
@@ -42,5 +44,6 @@ def command(
 
 def _ending(result: Result) -> str:
     if result.complete:
-        return f"done: {result.path}\nlook at it: modesweep query {result.path} 'frequency > 0'"
+        look = f"modesweep query {result.path} '{result.outputs[0]} > 0'"
+        return f"done: {result.path}\nlook at it: {look}"
     return f"ended with points that have no result: modesweep errors {result.path}"

@@ -10,7 +10,7 @@ from pydantic import Field
 from models import contract
 from models.contract import CHECKS
 from models.evaluate import Evaluator, add_tree, content_key
-from models.protocol import Cost, Dim, Model, Parameters, Stage, Variable
+from models.protocol import WHOLE, Cost, Dim, Model, Parameters, Stage, Variable
 from models.registry import get
 
 CHAIN, SLAB = get("chain"), get("slab")
@@ -217,6 +217,28 @@ def test_every_call_sees_a_full_batch():
     assert set(seen) == {4}
 
 
+def test_a_stage_that_is_not_cut_sees_one_whole_part():
+    """Also as the input of a batch that is cut, whose grains are none of its business."""
+    seen = []
+
+    class Uncut(Stage):
+        name = "uncut"
+        depends_on = ("strength",)
+        batch = 4
+
+        def run(self, points, inputs, part):
+            seen.append(part)
+            return {"x": np.array([p.strength for p in points])}
+
+    class Reader(Terms):
+        inputs = ("uncut",)
+
+    model = variant(stages=(Uncut(), Reader()))
+    Evaluator(model).whole(model.stage("terms"), P())
+
+    assert set(seen) == {WHOLE}
+
+
 def test_a_kept_total_is_not_added_up_again():
     model = LatticeSum()
     stage, p = model.stage("total"), P()
@@ -227,6 +249,17 @@ def test_a_kept_total_is_not_added_up_again():
     assert again.whole(stage, p)["total"] == whole["total"]
     report = model.stage("report")
     assert (again.whole(report, p)["share"] == Evaluator(model).whole(report, p)["share"]).all()
+
+
+def test_a_grain_of_a_kept_sum_is_still_a_grain():
+    model = with_stage(Total, batch=1)
+    stage, p = model.stage("total"), P()
+    whole = Evaluator(model).whole(stage, p)
+    again = Evaluator(model, lambda s, k: whole if s.name == "total" else None)
+
+    for part in model.parts(stage, p)[:2]:
+        expected = Evaluator(model).partial(stage, p, part)["sum"]
+        assert again.partial(stage, p, part)["sum"] == expected
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 8, 13])

@@ -151,6 +151,19 @@ def test_equal_faces_relax_to_the_same_bytes(surface, layers):
     assert (z == -z[::-1]).all()
 
 
+@pytest.mark.parametrize("surface", SURFACES)
+def test_both_faces_move_outwards_alike(surface):
+    """A shift counts away from the middle: heights grow at the top and sink at the bottom."""
+    got = slab("layer_shift layer_height nearest_neighbour_distance", surface=surface, layers=6,
+               cutoff=3.0, k_points=5)  # fmt: skip
+    spacing = SPACING[surface] * got["nearest_neighbour_distance"]
+    moved = got["layer_height"] - spacing * (2.5 - np.arange(6))
+
+    assert got["layer_shift"][[0, -1]].min() > 0.001
+    assert got["layer_shift"] == pytest.approx(got["layer_shift"][::-1], abs=1e-14)
+    assert moved == pytest.approx(got["layer_shift"] * spacing * [1, 1, 1, -1, -1, -1], abs=1e-13)
+
+
 def test_a_weakly_bound_adlayer_keeps_its_distance():
     """Energy of one pair of layers scales with the bond, so the adlayer itself hardly moves;
     the substrate below relaxes outwards less than under a full bond."""

@@ -1,0 +1,546 @@
+"""Dispersion of a slab: all modes along a path, over the bulk bands projected on the face.
+
+`collect_dispersion` takes one point of a slab sweep out of its dataset, `draw_dispersion`
+draws it, `draw_panels` draws several side by side on one frequency scale.
+
+    d = collect_dispersion(sweep.open("results/xenon"), surface="111", adlayer="none")
+    write_page(draw_dispersion(d), "dispersion.html", d.title)
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import xarray
+from bokeh.layouts import column, row
+from bokeh.models import (
+    ColumnDataSource,
+    Div,
+    FixedTicker,
+    GlyphRenderer,
+    HoverTool,
+    LayoutDOM,
+    Legend,
+    LegendItem,
+    Range1d,
+)
+from bokeh.plotting import figure
+from numpy.typing import NDArray
+
+from dashboards import theme
+from sweep import InputError
+
+FloatArray = NDArray[np.float64]
+
+OWN_DIMS = ("k", "mode", "band", "edge")
+SAME = 1e-9
+"""Relative distance within which a number selects a value of an axis."""
+STANDSTILL = 1e-9
+"""Step along the path, as a share of its length, at which one piece ends and another begins."""
+SLACK = 0.03
+"""Share of the highest edge by which a gap may move from one k to the next and stay itself."""
+UNSTABLE = 1e-5
+"""Frequencies below minus this share of the highest are drawn as unstable, not as zero."""
+SMALLEST, LARGEST = 1.5, 6.5
+"""Diameters of dots, for surface weight 0 and 1."""
+
+SPACING = 16
+"""Pixels between panels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dispersion:
+    """What a picture of one slab needs."""
+
+    distance: FloatArray
+    """(k,), along the path."""
+    frequency: FloatArray
+    """(k, mode), ascending, NaN where a slab has fewer modes."""
+    mode_kind: NDArray[np.str_]
+    """(k, mode): bulk, below, gap, above, resonance; empty where not known."""
+    surface_weight: FloatArray
+    """(k, mode), NaN where not known."""
+    bulk_band: FloatArray
+    """(k, band, 2): low and high edge, NaN where bands have merged; no bands if not known."""
+    labels: tuple[tuple[float, str], ...]
+    """Place on the path and name of each point of high symmetry."""
+    unit: str
+    distance_unit: str
+    title: str
+
+    @property
+    def pieces(self) -> list[slice]:
+        """Runs of k that belong together: the path breaks where it does not advance."""
+        still = np.diff(self.distance) <= STANDSTILL * np.ptp(self.distance)
+        ends = [0, *(np.flatnonzero(still) + 1), len(self.distance)]
+        return [slice(int(a), int(b)) for a, b in pairwise(ends)]
+
+
+# --- collecting ---------------------------------------------------------------------------
+
+
+def collect_dispersion(dataset: xarray.Dataset, **selection: Any) -> Dispersion:
+    """Take one point of a slab sweep out of its dataset.
+
+    Parameters
+    ----------
+    dataset : of `sweep.open`; needs `frequency`, shows what it finds of `mode_kind`,
+        `surface_weight` and `bulk_band`
+    selection : one value for each axis that has several, such as surface="111"
+
+    Raises
+    ------
+    InputError : more or less than one point is selected, it has no result, or its
+        wavevectors lie on no path
+    """
+    _need(dataset, "frequency", "k_distance")
+    point = _one_point(dataset, selection)
+    distance = _path(point)
+    along = np.isfinite(distance)
+    frequency = _array(point, "frequency", ("k", "mode"))[along]
+    if not np.isfinite(frequency).any():
+        msg = (
+            f"The point {_shown(point) or 'asked for'} has no frequencies: its status is "
+            f"{_status(point)}. Choose a point that is ok or unstable."
+        )
+        raise InputError(msg)
+    kind, weight, band = _beside(point, along, frequency.shape)
+    return Dispersion(
+        distance[along], frequency, kind, weight, band, _labels(point, distance),
+        theme.unit_text(str(point["frequency"].attrs.get("units", ""))),
+        theme.unit_text(str(point["k_distance"].attrs.get("units", ""))),
+        _title(dataset, point),
+    )  # fmt: skip
+
+
+def _need(dataset: xarray.Dataset, *names: str) -> None:
+    missing = [n for n in names if n not in dataset.variables]
+    if missing:
+        msg = (
+            f"A dispersion needs {' and '.join(missing)}, which the store does not have. "
+            "Run a sweep of the model slab with it among the `outputs`."
+        )
+        raise InputError(msg)
+
+
+def _one_point(dataset: xarray.Dataset, selection: Mapping[str, Any]) -> xarray.Dataset:
+    for name, value in selection.items():
+        dataset = _selected(dataset, name, value)
+    drawn = ("frequency", "mode_kind", "surface_weight", "bulk_band", "k_distance", "k_label")
+    dims = [str(d) for n in drawn if n in dataset for d in dataset[n].dims]
+    left = [d for d in dict.fromkeys(dims) if d not in OWN_DIMS]
+    several = [f"{d} ({_values(dataset, d)})" for d in left if dataset.sizes[d] > 1]
+    if several:
+        msg = f"A dispersion shows one point. Choose one value of: {'; '.join(several)}."
+        raise InputError(msg)
+    return dataset.isel(dict.fromkeys(left, 0))
+
+
+def _selected(dataset: xarray.Dataset, name: str, value: Any) -> xarray.Dataset:
+    axes = [str(n) for n, c in dataset.coords.items() if n not in dataset.sizes or c.ndim == 1]
+    if name not in axes:
+        msg = f"There is no axis {name!r} to choose from. Axes: {', '.join(axes)}."
+        raise InputError(msg)
+    known = dataset[name]
+    places = [i for i, k in enumerate(np.atleast_1d(known.values)) if _same(k, value)]
+    if not places:
+        msg = f"{name} has no value {value!r}. Values: {_values(dataset, name)}."
+        raise InputError(msg)
+    return dataset.isel({known.dims[0]: places[0]}) if known.ndim else dataset
+
+
+def _same(known: Any, value: Any) -> bool:
+    number = isinstance(known, int | float | np.number) and not isinstance(value, str)
+    if number and isinstance(value, int | float):
+        return abs(float(known) - value) <= SAME * max(abs(value), 1e-300)
+    return str(known) == str(value)
+
+
+def _values(dataset: xarray.Dataset, name: str) -> str:
+    if name not in dataset.coords:
+        return f"{dataset.sizes[name]} values"
+    return ", ".join(_text(v) for v in np.atleast_1d(dataset[name].values))
+
+
+def _text(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float | np.floating) else str(value)
+
+
+def _array(point: xarray.Dataset, name: str, dims: tuple[str, ...]) -> FloatArray:
+    return np.asarray(point[name].transpose(*dims).values, dtype=np.float64)
+
+
+def _path(point: xarray.Dataset) -> FloatArray:
+    distance = _array(point, "k_distance", ("k",))
+    if not np.isfinite(distance).any():
+        msg = (
+            "The wavevectors of this point lie on no path (k_distance is empty, as it is for "
+            "`k_mesh`). Run the sweep with `k_path` or `k_list` for a dispersion."
+        )
+        raise InputError(msg)
+    return distance
+
+
+def _beside(
+    point: xarray.Dataset, along: NDArray[np.bool_], shape: tuple[int, ...]
+) -> tuple[NDArray[np.str_], FloatArray, FloatArray]:
+    """Collect what a sweep may have left out of its outputs."""
+    kind = np.full(shape, "", dtype="U16")
+    if "mode_kind" in point:
+        kind = _words(point["mode_kind"].transpose("k", "mode"))[along]
+    weight = np.full(shape, np.nan)
+    if "surface_weight" in point:
+        weight = _array(point, "surface_weight", ("k", "mode"))[along]
+    band = np.empty((shape[0], 0, 2))
+    if "bulk_band" in point:
+        band = _array(point, "bulk_band", ("k", "band", "edge"))[along]
+    return kind, weight, band
+
+
+def _words(flags: xarray.DataArray) -> NDArray[np.str_]:
+    """Turn flags into their words; a value without a word is empty."""
+    words = str(flags.attrs["flag_meanings"]).split()
+    numbers = flags.attrs.get("flag_values", range(len(words)))
+    result = np.full(flags.shape, "", dtype="U16")
+    for number, word in zip(numbers, words, strict=True):
+        result[flags.values == number] = word
+    return result
+
+
+def _status(point: xarray.Dataset) -> str:
+    if "status" not in point or point["status"].ndim:
+        return "not known"
+    return str(_words(point["status"])) or "not known"
+
+
+def _labels(point: xarray.Dataset, distance: FloatArray) -> tuple[tuple[float, str], ...]:
+    """Place the names; two at one place, where the path breaks, share it."""
+    if "k_label" not in point:
+        return ()
+    found: dict[float, list[str]] = {}
+    for at, name in zip(distance, point["k_label"].values, strict=True):
+        if np.isfinite(at) and str(name):
+            names = found.setdefault(round(float(at), 9), [])
+            if theme.point_text(str(name)) not in names[-1:]:
+                names.append(theme.point_text(str(name)))
+    return tuple((at, "|".join(names)) for at, names in found.items())
+
+
+def _shown(point: xarray.Dataset) -> str:
+    return ", ".join(
+        f"{n} = {_text(c.values.item())}" for n, c in point.coords.items() if c.ndim == 0
+    )
+
+
+def _title(dataset: xarray.Dataset, point: xarray.Dataset) -> str:
+    """Name the slab by its settings: "Xe (111), 21 layers, clean"."""
+    fixed = json.loads(dataset.attrs.get("sweep", "{}")).get("fixed", {})
+    chosen = {str(n): c.values.item() for n, c in point.coords.items() if c.ndim == 0}
+    known = {**fixed, **chosen}
+    own = [known.get("crystal", "fcc")] if "surface" in known else []
+    own += [known["material"]] if known.get("material", "reduced") != "reduced" else []
+    own += [f"({known['surface']})"] if "surface" in known else []
+    words = [" ".join(str(w) for w in own)] if own else []
+    words += [f"{known['layers']} layers"] if "layers" in known else []
+    words += ["springs"] if known.get("forces") == "springs" else []
+    words += [_adlayer(known)] if "adlayer" in known else []
+    said = ("material", "crystal", "surface", "layers", "forces", "adlayer", "adlayer_mass_ratio")
+    words += [f"{n} = {_text(v)}" for n, v in chosen.items() if n not in (*said, *OWN_DIMS)]
+    return ", ".join(words)
+
+
+def _adlayer(known: Mapping[str, Any]) -> str:
+    if known["adlayer"] == "none":
+        return "clean"
+    mass = f", mass ratio {_text(known['adlayer_mass_ratio'])}" * ("adlayer_mass_ratio" in known)
+    return f"adlayer on {known['adlayer']}{mass}"
+
+
+# --- bulk bands ---------------------------------------------------------------------------
+
+Edges = tuple[float, float]
+Patch = tuple[list[float], list[float]]
+
+
+def band_patches(d: Dispersion) -> list[Patch]:
+    """Give the outlines of the bulk bands, each as far as it can be followed.
+
+    Between neighbouring k the gaps are followed. One that ends closes like a wedge at the
+    next k, so that a band that splits or merges is drawn without a hole or a spill.
+    """
+    patches: list[Patch] = []
+    for piece in d.pieces:
+        k = range(piece.start, piece.stop)
+        bands = [[(float(a), float(b)) for a, b in d.bulk_band[i] if np.isfinite(a)] for i in k]
+        strips = [
+            _strips(a, b) if a and b else [] for a, b in pairwise(bands)
+        ]  # an unfinished k has no bands yet
+        patches += _chained(d.distance[piece], strips)
+    return patches
+
+
+def _strips(left: list[Edges], right: list[Edges]) -> list[tuple[Edges, Edges]]:
+    """Cut the bands between two neighbouring k into strips, each with its left and right edges."""
+    slack = SLACK * max(abs(left[-1][1]), abs(right[-1][1]))
+    gaps = _followed(_gaps(left), _gaps(right), slack)
+    ends = [_closed(gaps, side, bands) for side, bands in ((0, left), (1, right))]
+    return [((a[i][1], a[i + 1][0]), (b[i][1], b[i + 1][0]))
+            for a, b in [ends] for i in range(len(a) - 1)]  # fmt: skip
+
+
+def _gaps(bands: list[Edges]) -> tuple[Edges, ...]:
+    return tuple((a[1], b[0]) for a, b in pairwise(bands))
+
+
+def _followed(
+    left: tuple[Edges, ...], right: tuple[Edges, ...], slack: float
+) -> list[tuple[Edges | None, Edges | None]]:
+    """Pair the gaps of two neighbouring k in order, with the least movement of their edges."""
+
+    @cache
+    def best(i: int, j: int) -> tuple[float, tuple[tuple[Edges | None, Edges | None], ...]]:
+        ways = []
+        if i < len(left):
+            cost, rest = best(i + 1, j)
+            ways.append((cost + left[i][1] - left[i][0] + slack, ((left[i], None), *rest)))
+        if j < len(right):
+            cost, rest = best(i, j + 1)
+            ways.append((cost + right[j][1] - right[j][0] + slack, ((None, right[j]), *rest)))
+        if i < len(left) and j < len(right):
+            cost, rest = best(i + 1, j + 1)
+            moved = abs(left[i][0] - right[j][0]) + abs(left[i][1] - right[j][1])
+            ways.append((cost + moved, ((left[i], right[j]), *rest)))
+        return min(ways, key=lambda way: way[0]) if ways else (0.0, ())
+
+    return list(best(0, 0)[1])
+
+
+def _closed(
+    gaps: Sequence[tuple[Edges | None, Edges | None]], side: int, bands: list[Edges]
+) -> list[Edges]:
+    """Give the gaps on one side, bottom and top included; one that is not there is a point."""
+    bottom, top = bands[0][0], bands[-1][1]
+    below, result = bottom, [(bottom, bottom)]
+    for n, pair in enumerate(gaps):
+        here, there = pair[side], pair[1 - side]
+        if here is None and there is not None:
+            roof = next((p[side][0] for p in gaps[n:] if p[side] is not None), top)  # type: ignore[index]
+            tip = min(max((there[0] + there[1]) / 2, below), roof)
+            here = (tip, tip)
+        result.append(here)  # type: ignore[arg-type]
+        below = result[-1][1]
+    return [*result, (top, top)]
+
+
+def _chained(distance: FloatArray, strips: Sequence[Sequence[tuple[Edges, Edges]]]) -> list[Patch]:
+    """Join strips that go on in the next step into one outline."""
+    done: list[list[tuple[float, Edges]]] = []
+    growing: dict[Edges, list[tuple[float, Edges]]] = {}
+    for i, step in enumerate(strips):
+        grown = {}
+        for start, end in step:
+            line = growing.pop(start, [(float(distance[i]), start)])
+            line.append((float(distance[i + 1]), end))
+            grown[end] = line
+        done += growing.values()
+        growing = grown
+    done += growing.values()
+    return [_outline(line) for line in done]
+
+
+def _outline(line: list[tuple[float, Edges]]) -> Patch:
+    x = [at for at, _ in line]
+    low, high = ([edges[side] for _, edges in line] for side in (0, 1))
+    return x + x[::-1], low + high[::-1]
+
+
+# --- drawing ------------------------------------------------------------------------------
+
+
+def draw_dispersion(
+    d: Dispersion,
+    *,
+    width: int = 680,
+    height: int = 480,
+    frequencies: tuple[float, float] | None = None,
+    legend: bool = True,
+) -> figure:
+    """Draw bulk bands, all modes, and the surface modes as dots sized by surface weight.
+
+    Parameters
+    ----------
+    width, height : of the figure, and of its frame, in pixels
+    frequencies : range of the axis; default: all modes and bands
+    """
+    low, high = frequencies or frequency_range([d])
+    x = (float(d.distance[0]), float(d.distance[-1]))
+    plot = theme.new_figure(
+        title=d.title, width=width, height=height, y_range=Range1d(low, high),
+        x_range=Range1d(x[0], x[1] if x[1] > x[0] else x[0] + 1),
+    )  # fmt: skip
+    _name_axes(plot, d, unstable=low < 0)
+    items = _draw_bands(plot, d) + _draw_lines(plot, d)
+    _draw_marks(plot, d, zero=low < 0)
+    items += _draw_dots(plot, d)
+    if legend:
+        plot.add_layout(_legend(items), "below")
+    return plot
+
+
+def draw_panels(
+    dispersions: Sequence[Dispersion], *, heading: str = "", width: int = 880, height: int = 400
+) -> LayoutDOM:
+    """Draw several slabs side by side on one frequency scale, with one legend."""
+    both = frequency_range(dispersions)
+    beside = 58  # numbers and label of the first panel's axis
+    share = (width - beside - SPACING * (len(dispersions) - 1)) // len(dispersions)
+    panels = []
+    for n, d in enumerate(dispersions):
+        panel = draw_dispersion(
+            d, width=share + (0 if n else beside), height=height, frequencies=both, legend=False
+        )
+        if n:
+            panel.yaxis.axis_label = None
+            panel.yaxis.major_label_text_font_size = "0px"
+            panel.y_range = panels[0].y_range
+        panels.append(panel)
+    head = Div(text=heading, width=width, styles=_HEADING)
+    parts = [*([head] if heading else []), row(*panels, spacing=SPACING), _legend_strip(dispersions, width)]
+    return column(*parts)
+
+
+_HEADING = {
+    "font-family": theme.FONT, "font-size": "17px", "font-weight": "600",
+    "color": theme.INK, "text-align": "center",
+}  # fmt: skip
+
+
+def frequency_range(dispersions: Sequence[Dispersion]) -> tuple[float, float]:
+    """Give a range that holds everything: from zero, or from the lowest unstable mode."""
+    values = np.concatenate(
+        [a.ravel() for d in dispersions for a in (d.frequency, d.bulk_band)] + [np.zeros(1)]
+    )
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    high = high if high > 0 else 1.0
+    return (1.05 * low if low < -UNSTABLE * high else 0.0), 1.04 * high
+
+
+def _name_axes(plot: figure, d: Dispersion, *, unstable: bool) -> None:
+    plot.yaxis.axis_label = theme.with_unit("frequency", d.unit)
+    if unstable:
+        plot.yaxis.axis_label += ", imaginary ones negative"
+    if d.labels:
+        plot.xaxis.axis_label = "in-plane wavevector"
+        plot.xaxis.ticker = FixedTicker(ticks=[at for at, _ in d.labels])
+        plot.xaxis.major_label_overrides = dict(d.labels)
+        plot.xaxis.major_label_text_font_size = "15px"
+    else:
+        plot.xaxis.axis_label = theme.with_unit("length along the path", d.distance_unit)
+
+
+def _draw_bands(plot: figure, d: Dispersion) -> list[LegendItem]:
+    outlines = band_patches(d)
+    if not outlines:
+        return []
+    source = ColumnDataSource({"x": [x for x, _ in outlines], "y": [y for _, y in outlines]})
+    bands = plot.patches(
+        "x", "y", source=source, name="bulk bands", fill_color=theme.BAND,
+        line_color=theme.BAND, line_width=0.5,
+    )  # fmt: skip
+    return [LegendItem(label="bulk bands", renderers=[bands])]
+
+
+def _draw_lines(plot: figure, d: Dispersion) -> list[LegendItem]:
+    """Draw every mode as a thin line, in pieces where the path has breaks."""
+    modes = np.flatnonzero(np.isfinite(d.frequency).any(axis=0))
+    pieces = [(p, m) for p in d.pieces for m in modes]
+    source = ColumnDataSource({
+        "x": [d.distance[p] for p, _ in pieces], "y": [d.frequency[p, m] for p, m in pieces],
+    })  # fmt: skip
+    lines = plot.multi_line(
+        "x", "y", source=source, name="modes", line_color=theme.THIN, line_width=0.6
+    )
+    return [LegendItem(label="modes of the slab", renderers=[lines])]
+
+
+def _draw_dots(plot: figure, d: Dispersion) -> list[LegendItem]:
+    """Draw each kind of surface mode with its dots; those of bulk modes show under the mouse."""
+    known = np.isfinite(d.frequency)
+    thin = known & ~np.isin(d.mode_kind, list(theme.KIND_COLOURS))
+    dots = [_scatter(plot, d, thin, "bulk", theme.INK, visible=False)]
+    items = []
+    for kind, words in theme.kind_words(_kinds([d])).items():
+        chosen = known & (d.mode_kind == kind)
+        dots.append(_scatter(plot, d, chosen, kind, theme.KIND_COLOURS[kind]))
+        items.append(LegendItem(label=words, renderers=[dots[-1]]))
+    plot.add_tools(HoverTool(renderers=dots, tooltips=[
+        ("mode", "@mode at k @k"), ("frequency", f"@frequency{{0.0000}} {d.unit}"),
+        ("surface weight", "@surface_weight{0.000}"), ("kind", "$name"),
+    ]))  # fmt: skip
+    return items
+
+
+def _kinds(dispersions: Sequence[Dispersion]) -> list[str]:
+    """List the kinds of surface modes that there are, in the order of the legend."""
+    there = {str(kind) for d in dispersions for kind in np.unique(d.mode_kind)}
+    return [kind for kind in theme.KIND_COLOURS if kind in there]
+
+
+def _scatter(
+    plot: figure, d: Dispersion, chosen: NDArray[np.bool_], name: str, colour: str,
+    *, visible: bool = True,
+) -> GlyphRenderer:  # fmt: skip
+    k, mode = np.nonzero(chosen)
+    weight = d.surface_weight[k, mode]
+    source = ColumnDataSource({
+        "distance": d.distance[k], "frequency": d.frequency[k, mode], "k": k, "mode": mode,
+        "surface_weight": weight,
+        "size": SMALLEST + (LARGEST - SMALLEST) * np.nan_to_num(weight, nan=0.5),
+    })  # fmt: skip
+    return plot.scatter(
+        "distance", "frequency", source=source, name=name, size="size", line_color=None,
+        fill_color=colour, fill_alpha=1.0 if visible else 0.0,
+        hover_fill_color=colour, hover_fill_alpha=1.0, hover_line_color=theme.INK,
+    )  # fmt: skip
+
+
+def _draw_marks(plot: figure, d: Dispersion, *, zero: bool) -> None:
+    """Draw a line at each point of high symmetry, and at zero when modes lie below it."""
+    plot.vspan(x=[at for at, _ in d.labels], name="labels", line_color=theme.RULE, line_width=1)
+    if zero:
+        plot.hspan(y=[0.0], name="zero", line_color=theme.INK, line_width=1)
+
+
+def _legend(items: list[LegendItem]) -> Legend:
+    return Legend(
+        items=items, orientation="horizontal", location="center", border_line_color=None,
+        label_text_font=theme.FONT, label_text_font_size="13px", label_text_color=theme.INK,
+        spacing=18, padding=2, margin=6, glyph_width=18, label_standoff=5, click_policy="hide",
+    )  # fmt: skip
+
+
+def _legend_strip(dispersions: Sequence[Dispersion], width: int) -> figure:
+    """Draw a legend alone, as wide as the panels above it."""
+    strip = figure(
+        width=width, height=40, toolbar_location=None, outline_line_color=None,
+        x_range=Range1d(0, 1), y_range=Range1d(0, 1), min_border=0,
+    )  # fmt: skip
+    strip.axis.visible = strip.grid.visible = False
+    banded = any(d.bulk_band.size for d in dispersions)
+    bands = strip.patches([[2, 3, 3]], [[2, 2, 3]], color=theme.BAND)
+    lines = strip.line([2, 3], [2, 2], color=theme.THIN, line_width=1)
+    items = [LegendItem(label="bulk bands", renderers=[bands])] if banded else []
+    items.append(LegendItem(label="modes of the slab", renderers=[lines]))
+    for kind, words in theme.kind_words(_kinds(dispersions)).items():
+        dot = strip.scatter([2], [2], size=7, fill_color=theme.KIND_COLOURS[kind], line_color=None)
+        items.append(LegendItem(label=words, renderers=[dot]))
+    legend = _legend(items)
+    legend.click_policy = "none"
+    strip.add_layout(legend, "center")
+    return strip

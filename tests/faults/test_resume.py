@@ -1,0 +1,171 @@
+"""Whatever is killed, the same command goes on, and ends with the bytes of a quiet run."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+import sweep
+from sweep.ledger import Ownership
+from sweep.messages import Order
+from sweep.worker import run_block
+from tests.faults.tools import (
+    children_of,
+    document,
+    finish,
+    kill_all,
+    results,
+    start,
+    wait_for_blocks,
+)
+
+pytestmark = pytest.mark.usefixtures("plugin")
+
+SLOW = document("slow", fixed={"slow": 0.03}, axes={"x": {"arange": [160]}})
+
+
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    folder = tmp_path_factory.mktemp("quiet")
+    return results(sweep.run(SLOW, workspace=folder, workers=2).path)
+
+
+@pytest.mark.parametrize("blocks", [0, 2, 9])
+def test_a_run_killed_with_all_its_processes_goes_on(
+    tmp_path: Path, quiet: dict[str, bytes], blocks: int
+) -> None:
+    process = start(SLOW, tmp_path, "--workers", "2")
+    wait_for_blocks(tmp_path / "results" / "slow", blocks)
+    kill_all(process)
+
+    before = sweep.status("slow", tmp_path / "results") if blocks else None
+    code, _ = finish(start(SLOW, tmp_path, "--workers", "2"))
+
+    assert code == 0
+    assert results(tmp_path / "results" / "slow") == quiet
+    assert before is None or before.blocks_done >= blocks
+
+
+def test_a_killed_owner_takes_its_processes_with_it_and_frees_the_sweep(
+    tmp_path: Path, quiet: dict[str, bytes]
+) -> None:
+    process = start(SLOW, tmp_path, "--workers", "1")
+    wait_for_blocks(tmp_path / "results" / "slow", 2)
+    process.kill()
+    process.communicate()
+
+    code, _ = finish(start(SLOW, tmp_path, "--workers", "2"))
+
+    assert code == 0
+    assert results(tmp_path / "results" / "slow") == quiet
+
+
+def test_a_killed_worker_costs_nothing(tmp_path: Path, quiet: dict[str, bytes]) -> None:
+    process = start(SLOW, tmp_path, "--workers", "2")
+    wait_for_blocks(tmp_path / "results" / "slow", 2)
+    workers = [p for p in children_of(process.pid) if children_of(p)]
+    os.kill(workers[0], signal.SIGKILL)
+
+    code, _ = finish(process)
+
+    assert code == 0
+    assert results(tmp_path / "results" / "slow") == quiet
+
+
+def test_ctrl_c_stops_quietly_and_the_same_command_goes_on(
+    tmp_path: Path, quiet: dict[str, bytes]
+) -> None:
+    process = start(SLOW, tmp_path, "--workers", "2")
+    wait_for_blocks(tmp_path / "results" / "slow", 2)
+    os.killpg(process.pid, signal.SIGINT)  # a terminal sends it to the whole group
+    code, out = finish(process)
+
+    assert code == 130
+    assert "the same command goes on" in out
+    assert "Traceback" not in out
+    assert finish(start(SLOW, tmp_path, "--workers", "2"))[0] == 0
+    assert results(tmp_path / "results" / "slow") == quiet
+
+
+def test_a_finished_sweep_computes_nothing_again(tmp_path: Path) -> None:
+    diary = tmp_path / "diary"
+    content = document("once", fixed={"diary": str(diary)}, axes={"x": {"arange": [20]}})
+    sweep.run(content, workspace=tmp_path, workers=1)
+
+    again = sweep.run(content, workspace=tmp_path, workers=1)
+
+    assert again.counts == {"ok": 19, "unstable": 1}
+    assert len(diary.read_text().split()) == 20
+
+
+def test_a_shared_stage_is_computed_once_and_found_again_by_a_later_sweep(
+    tmp_path: Path,
+) -> None:
+    diary = tmp_path / "diary"
+    fixed = {"diary": str(diary)}
+    hosts = {"host": [1, 2], "defect": {"arange": [12]}}
+    more = {"host": [2], "defect": {"arange": [100, 112]}}
+
+    first = sweep.run(document("first", "shared-host", fixed=fixed, axes=hosts),
+                      workspace=tmp_path, workers=2)  # fmt: skip
+    again = sweep.run(document("again", "shared-host", fixed=fixed, axes=more),
+                      workspace=tmp_path, workers=2)  # fmt: skip
+
+    assert sorted(diary.read_text().split()) == ["1", "2"]
+    assert first.complete
+    assert again.open().level.values[0] == pytest.approx(32 / 7 + 100)
+
+
+def test_a_sum_has_the_same_bytes_in_one_block_and_as_a_tree_of_tasks(tmp_path: Path) -> None:
+    def total(name: str, *, slow: bool) -> bytes:
+        content = document(name, "lattice-sum", fixed={"sites": 12_345, "slow": slow},
+                           axes={"exponent": [1.5, 2.0]})  # fmt: skip
+        return sweep.run(content, workspace=tmp_path, workers=2).open().total.values.tobytes()
+
+    assert total("whole", slow=False) == total("tree", slow=True)
+
+
+def test_a_changed_file_under_the_same_name_is_refused_and_harms_nothing(tmp_path: Path) -> None:
+    content = document("mine", axes={"x": [1.0, 2.0]})
+    path = sweep.run(content, workspace=tmp_path, workers=1).path
+    stored = results(path)
+
+    changed = document("mine", axes={"x": [1.0, 3.0]})
+    with pytest.raises(sweep.RefusedError, match=r"(?s)another sweep.*\+x = .*another `name`"):
+        sweep.run(changed, workspace=tmp_path)
+
+    assert results(path) == stored
+
+
+def test_a_sweep_has_one_owner(tmp_path: Path) -> None:
+    content = document("owned", axes={"x": [1.0]})
+    path = sweep.run(content, workspace=tmp_path, workers=1).path
+    owner = Ownership(path)
+
+    with pytest.raises(sweep.RefusedError, match="one owner at a time"):
+        sweep.run(content, workspace=tmp_path)
+
+    owner.release()
+    assert sweep.run(content, workspace=tmp_path).complete
+
+
+def test_a_block_of_an_earlier_owner_is_dropped(tmp_path: Path) -> None:
+    content = document("late", axes={"x": [1.0, 2.0]})
+    path = sweep.run(content, workspace=tmp_path, workers=1).path
+    stored = {p: p.stat().st_mtime_ns for p in (path / "data.zarr").rglob("*") if p.is_file()}
+
+    receipt = run_block(Order(str(path), generation=0, region="square", block=0, attempt=1))
+
+    assert receipt.dropped
+    assert stored == {
+        p: p.stat().st_mtime_ns for p in (path / "data.zarr").rglob("*") if p.is_file()
+    }
+
+
+def test_leftovers_of_a_killed_writer_do_not_disturb_readers(tmp_path: Path) -> None:
+    content = document("leftover", axes={"x": [1.0, 2.0]})
+    result = sweep.run(content, workspace=tmp_path, workers=1)
+    (result.path / "data.zarr" / "square" / "c" / "0.0123.partial").write_bytes(b"torn")
+
+    assert result.open().square.values.tolist() == [1.0, 4.0]
