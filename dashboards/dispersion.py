@@ -9,6 +9,7 @@ draws it, `draw_panels` draws several side by side on one frequency scale.
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ from sweep import InputError
 FloatArray = NDArray[np.float64]
 
 OWN_DIMS = ("k", "mode", "band", "edge")
+DRAWN = ("frequency", "mode_kind", "surface_weight", "bulk_band", "k_distance", "k_label")
 SAME = 1e-9
 """Relative distance within which a number selects a value of an axis."""
 STANDSTILL = 1e-9
@@ -47,11 +49,15 @@ SLACK = 0.03
 """Share of the highest edge by which a gap may move from one k to the next and stay itself."""
 UNSTABLE = 1e-5
 """Frequencies below minus this share of the highest are drawn as unstable, not as zero."""
-SMALLEST, LARGEST = 1.5, 6.5
-"""Diameters of dots, for surface weight 0 and 1."""
+SMALLEST, LARGEST, LARGEST_IN_PANEL = 1.5, 6.5, 5.0
+"""Diameters of dots, for surface weight 0 and 1, in pixels."""
+PANEL = (200, 285)
+"""Width and height of the frame of a panel, in pixels."""
 
 SPACING = 16
 """Pixels between panels."""
+AXIS = 50
+"""Pixels that the numbers and the label of a frequency axis take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +138,7 @@ def _need(dataset: xarray.Dataset, *names: str) -> None:
 def _one_point(dataset: xarray.Dataset, selection: Mapping[str, Any]) -> xarray.Dataset:
     for name, value in selection.items():
         dataset = _selected(dataset, name, value)
-    drawn = ("frequency", "mode_kind", "surface_weight", "bulk_band", "k_distance", "k_label")
-    dims = [str(d) for n in drawn if n in dataset for d in dataset[n].dims]
-    left = [d for d in dict.fromkeys(dims) if d not in OWN_DIMS]
+    left = _axis_dims(dataset, DRAWN)
     several = [f"{d} ({_values(dataset, d)})" for d in left if dataset.sizes[d] > 1]
     if several:
         msg = f"A dispersion shows one point. Choose one value of: {'; '.join(several)}."
@@ -142,8 +146,14 @@ def _one_point(dataset: xarray.Dataset, selection: Mapping[str, Any]) -> xarray.
     return dataset.isel(dict.fromkeys(left, 0))
 
 
+def _axis_dims(dataset: xarray.Dataset, variables: Sequence[str]) -> list[str]:
+    dims = [str(d) for n in variables if n in dataset for d in dataset[n].dims]
+    return [d for d in dict.fromkeys(dims) if d not in OWN_DIMS]
+
+
 def _selected(dataset: xarray.Dataset, name: str, value: Any) -> xarray.Dataset:
-    axes = [str(n) for n, c in dataset.coords.items() if n not in dataset.sizes or c.ndim == 1]
+    dims = {*_axis_dims(dataset, ("status", *DRAWN))}
+    axes = [str(n) for n, c in dataset.coords.items() if c.ndim < 2 and dims >= {*c.dims}]
     if name not in axes:
         msg = f"There is no axis {name!r} to choose from. Axes: {', '.join(axes)}."
         raise InputError(msg)
@@ -366,57 +376,77 @@ def _outline(line: list[tuple[float, Edges]]) -> Patch:
 def draw_dispersion(
     d: Dispersion,
     *,
-    width: int = 680,
-    height: int = 480,
+    width: int = 600,
+    height: int = 460,
     frequencies: tuple[float, float] | None = None,
+    largest_dot: float = LARGEST,
     legend: bool = True,
 ) -> figure:
     """Draw bulk bands, all modes, and the surface modes as dots sized by surface weight.
 
     Parameters
     ----------
-    width, height : of the figure, and of its frame, in pixels
+    width, height : of the frame, in pixels
     frequencies : range of the axis; default: all modes and bands
+    largest_dot : diameter for a mode that lies in the surface alone, in pixels
     """
     low, high = frequencies or frequency_range([d])
     x = (float(d.distance[0]), float(d.distance[-1]))
     plot = theme.new_figure(
-        title=d.title, width=width, height=height, y_range=Range1d(low, high),
+        title=d.title, frame_width=width, frame_height=height, y_range=Range1d(low, high),
         x_range=Range1d(x[0], x[1] if x[1] > x[0] else x[0] + 1),
     )  # fmt: skip
     _name_axes(plot, d, unstable=low < 0)
     items = _draw_bands(plot, d) + _draw_lines(plot, d)
     _draw_marks(plot, d, zero=low < 0)
-    items += _draw_dots(plot, d)
+    items += _draw_dots(plot, d, largest_dot)
     if legend:
         plot.add_layout(_legend(items), "below")
     return plot
 
 
 def draw_panels(
-    dispersions: Sequence[Dispersion], *, heading: str = "", width: int = 880, height: int = 400
+    dispersions: Sequence[Dispersion],
+    *,
+    heading: str = "",
+    note: str = "",
+    width: int = PANEL[0],
+    height: int = PANEL[1],
 ) -> LayoutDOM:
-    """Draw several slabs side by side on one frequency scale, with one legend."""
+    """Draw several slabs side by side on one frequency scale, with one legend.
+
+    Parameters
+    ----------
+    heading, note : above the panels, in large and in small letters
+    width, height : of the frame of one panel, in pixels
+    """
     both = frequency_range(dispersions)
-    beside = 58  # numbers and label of the first panel's axis
-    share = (width - beside - SPACING * (len(dispersions) - 1)) // len(dispersions)
-    panels = []
-    for n, d in enumerate(dispersions):
-        panel = draw_dispersion(
-            d, width=share + (0 if n else beside), height=height, frequencies=both, legend=False
+    panels = [
+        draw_dispersion(
+            d, width=width, height=height, frequencies=both, largest_dot=LARGEST_IN_PANEL,
+            legend=False,
         )
-        if n:
-            panel.yaxis.axis_label = None
-            panel.yaxis.major_label_text_font_size = "0px"
-            panel.y_range = panels[0].y_range
-        panels.append(panel)
-    head = Div(text=heading, width=width, styles=_HEADING)
-    parts = [*([head] if heading else []), row(*panels, spacing=SPACING), _legend_strip(dispersions, width)]
-    return column(*parts)
+        for d in dispersions
+    ]  # fmt: skip
+    for panel in panels[1:]:
+        panel.yaxis.axis_label = None
+        panel.yaxis.major_label_text_font_size = "0px"
+        panel.y_range = panels[0].y_range
+    total = panels_width(len(panels), width)
+    text = (f"<b>{html.escape(heading)}</b>" if heading else "") + (
+        f"<br><small>{html.escape(note)}</small>" if note else ""
+    )
+    head = [Div(text=text, width=total, styles=_HEADING)] if text else []
+    return column(*head, row(*panels, spacing=SPACING), _legend_strip(dispersions, total))
+
+
+def panels_width(count: int, width: int = PANEL[0]) -> int:
+    """Give the width of so many panels, with the axis of the first, in pixels."""
+    return count * (width + SPACING) + AXIS
 
 
 _HEADING = {
-    "font-family": theme.FONT, "font-size": "17px", "font-weight": "600",
+    "font-family": theme.FONT, "font-size": "16px", "line-height": "1.4",
     "color": theme.INK, "text-align": "center",
 }  # fmt: skip
 
@@ -435,7 +465,7 @@ def _name_axes(plot: figure, d: Dispersion, *, unstable: bool) -> None:
     plot.yaxis.axis_label = theme.with_unit("frequency", d.unit)
     if unstable:
         plot.yaxis.axis_label += ", imaginary ones negative"
-    if d.labels:
+    if len(d.labels) > 1:
         plot.xaxis.axis_label = "in-plane wavevector"
         plot.xaxis.ticker = FixedTicker(ticks=[at for at, _ in d.labels])
         plot.xaxis.major_label_overrides = dict(d.labels)
@@ -464,20 +494,20 @@ def _draw_lines(plot: figure, d: Dispersion) -> list[LegendItem]:
         "x": [d.distance[p] for p, _ in pieces], "y": [d.frequency[p, m] for p, m in pieces],
     })  # fmt: skip
     lines = plot.multi_line(
-        "x", "y", source=source, name="modes", line_color=theme.THIN, line_width=0.6
+        "x", "y", source=source, name="modes", line_color=theme.THIN, line_width=0.5
     )
-    return [LegendItem(label="modes of the slab", renderers=[lines])]
+    return [LegendItem(label="slab modes", renderers=[lines])]
 
 
-def _draw_dots(plot: figure, d: Dispersion) -> list[LegendItem]:
+def _draw_dots(plot: figure, d: Dispersion, largest: float) -> list[LegendItem]:
     """Draw each kind of surface mode with its dots; those of bulk modes show under the mouse."""
     known = np.isfinite(d.frequency)
     thin = known & ~np.isin(d.mode_kind, list(theme.KIND_COLOURS))
-    dots = [_scatter(plot, d, thin, "bulk", theme.INK, visible=False)]
+    dots = [_scatter(plot, d, thin, "bulk", theme.INK, largest, visible=False)]
     items = []
     for kind, words in theme.kind_words(_kinds([d])).items():
         chosen = known & (d.mode_kind == kind)
-        dots.append(_scatter(plot, d, chosen, kind, theme.KIND_COLOURS[kind]))
+        dots.append(_scatter(plot, d, chosen, kind, theme.KIND_COLOURS[kind], largest))
         items.append(LegendItem(label=words, renderers=[dots[-1]]))
     plot.add_tools(HoverTool(renderers=dots, tooltips=[
         ("mode", "@mode at k @k"), ("frequency", f"@frequency{{0.0000}} {d.unit}"),
@@ -494,14 +524,14 @@ def _kinds(dispersions: Sequence[Dispersion]) -> list[str]:
 
 def _scatter(
     plot: figure, d: Dispersion, chosen: NDArray[np.bool_], name: str, colour: str,
-    *, visible: bool = True,
+    largest: float, *, visible: bool = True,
 ) -> GlyphRenderer:  # fmt: skip
     k, mode = np.nonzero(chosen)
     weight = d.surface_weight[k, mode]
     source = ColumnDataSource({
         "distance": d.distance[k], "frequency": d.frequency[k, mode], "k": k, "mode": mode,
         "surface_weight": weight,
-        "size": SMALLEST + (LARGEST - SMALLEST) * np.nan_to_num(weight, nan=0.5),
+        "size": SMALLEST + (largest - SMALLEST) * np.nan_to_num(weight, nan=0.5),
     })  # fmt: skip
     return plot.scatter(
         "distance", "frequency", source=source, name=name, size="size", line_color=None,
@@ -520,8 +550,8 @@ def _draw_marks(plot: figure, d: Dispersion, *, zero: bool) -> None:
 def _legend(items: list[LegendItem]) -> Legend:
     return Legend(
         items=items, orientation="horizontal", location="center", border_line_color=None,
-        label_text_font=theme.FONT, label_text_font_size="13px", label_text_color=theme.INK,
-        spacing=18, padding=2, margin=6, glyph_width=18, label_standoff=5, click_policy="hide",
+        label_text_font=theme.FONT, label_text_font_size="12px", label_text_color=theme.INK,
+        spacing=14, padding=0, margin=4, glyph_width=16, label_standoff=4, click_policy="hide",
     )  # fmt: skip
 
 
@@ -536,7 +566,7 @@ def _legend_strip(dispersions: Sequence[Dispersion], width: int) -> figure:
     bands = strip.patches([[2, 3, 3]], [[2, 2, 3]], color=theme.BAND)
     lines = strip.line([2, 3], [2, 2], color=theme.THIN, line_width=1)
     items = [LegendItem(label="bulk bands", renderers=[bands])] if banded else []
-    items.append(LegendItem(label="modes of the slab", renderers=[lines]))
+    items.append(LegendItem(label="slab modes", renderers=[lines]))
     for kind, words in theme.kind_words(_kinds(dispersions)).items():
         dot = strip.scatter([2], [2], size=7, fill_color=theme.KIND_COLOURS[kind], line_color=None)
         items.append(LegendItem(label=words, renderers=[dot]))

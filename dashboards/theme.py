@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from bokeh.models import CustomJSTickFormatter
 from bokeh.plotting import figure
 
 FONT = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
@@ -14,7 +15,7 @@ RULE = "#8d96a5"
 """Lines that guide the eye."""
 BAND = "#e4e9f1"
 """Projected bulk bands."""
-THIN = "#a3afc2"
+THIN = "#b1bccd"
 """Modes that are like those of the bulk."""
 KIND_COLOURS = {
     "below": "#0072b2",
@@ -39,6 +40,11 @@ _SYMBOLS = (
     ("sigma", "σ"),
     ("cm-1", "cm⁻¹"),
 )
+_EQUAL_DECIMALS = """
+const step = ticks.length > 1 ? Math.abs(ticks[1] - ticks[0]) : 1
+return tick.toFixed(Math.max(0, -Math.floor(Math.log10(step) + 1e-9)))
+"""
+"""0.0, 0.5, 1.0 in place of 0, 0.5, 1."""
 _POINTS = {"G": "Γ", "Gamma": "Γ"}
 
 
@@ -67,13 +73,10 @@ def kind_words(kinds: Sequence[str]) -> dict[str, str]:
     return words
 
 
-def new_figure(*, title: str, width: int, height: int, **options: Any) -> figure:
-    """Open an empty figure: a thin frame, no grid, tools that show up under the mouse.
-
-    `height` is that of the frame, so that figures side by side line up.
-    """
+def new_figure(*, title: str, **options: Any) -> figure:
+    """Open an empty figure: a thin frame, no grid, tools that show up under the mouse."""
     plot = figure(
-        width=width, frame_height=height, tools="pan,box_zoom,wheel_zoom,reset,save",
+        tools="pan,box_zoom,wheel_zoom,reset,save",
         toolbar_location="above", toolbar_inner=True, min_border=4, **options,
     )  # fmt: skip
     plot.toolbar.logo = None
@@ -86,7 +89,9 @@ def new_figure(*, title: str, width: int, height: int, **options: Any) -> figure
     plot.grid.visible = False
     plot.outline_line_color = INK
     plot.outline_line_width = 1
+    plot.yaxis.formatter = CustomJSTickFormatter(code=_EQUAL_DECIMALS)
     for axis in plot.axis:
+        axis.axis_label_standoff = 3
         axis.axis_label_text_font = axis.major_label_text_font = FONT
         axis.axis_label_text_font_style = "normal"
         axis.axis_label_text_font_size = "14px"

@@ -37,7 +37,7 @@ class Evaluator:
         self, model: Model, kept: Callable[[Stage, str], Arrays | None] | None = None
     ) -> None:
         self.model = model
-        self._kept = kept
+        self.kept = kept
         self._memory: OrderedDict[tuple[str, Part], Arrays] = OrderedDict()
         self._bytes = 0
         self._batch: tuple[Sequence[Any], dict[tuple[str, Part], Arrays]] = ((), {})
@@ -58,13 +58,11 @@ class Evaluator:
 
     def whole(self, stage: Stage, p: Any) -> Arrays:
         """Compute a stage of one point, all grains joined: arrays with the point first."""
-        if self._kept is not None and (
-            kept := self._kept(stage, content_key(self.model, stage, p))
-        ):
+        if self.kept is not None and (kept := self.kept(stage, content_key(self.model, stage, p))):
             return kept
         if stage.sums:
-            return self.finish(stage, p, add_tree([self.partial(stage, p, part)
-                                                   for part in self.model.parts(stage, p)]))  # fmt: skip
+            partials = [self.partial(stage, p, part) for part in self.model.parts(stage, p)]
+            return self.finish(stage, p, add_tree(partials))
         parts = self.model.parts(stage, p)
         if stage.cut is None:
             return self.grain(stage, [p])
@@ -119,11 +117,7 @@ class Evaluator:
 
     def _compute(self, stage: Stage, p: Any, part: Part, key: str) -> Arrays:
         # what is kept of a summed stage is its total, which is no grain
-        if (
-            self._kept is not None
-            and not stage.sums
-            and (kept := self._kept(stage, key)) is not None
-        ):
+        if self.kept is not None and not stage.sums and (kept := self.kept(stage, key)) is not None:
             if stage.cut is None:
                 return kept
             return {name: array[:, part.indices] for name, array in kept.items()}

@@ -517,7 +517,7 @@ class SlabModes(Stage):
 
     def unstable(self, result: Arrays) -> NDArray[np.bool_]:
         """Say whether some squared frequency is below zero."""
-        return (result["n_negative"] > 0).any(axis=1)
+        return np.asarray((result["n_negative"] > 0).any(axis=1))
 
 
 class SlabKinds(Stage):

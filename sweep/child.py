@@ -4,8 +4,8 @@ A hang, a crash or a memory hog costs the point in hand and nothing else, becaus
 that watches survives. It gets requests over a pipe and streams back one message a unit
 (a batch of points, or one part of a point), announcing each unit before it starts.
 
-Started with a pipe and the number of its parent. BLAS has one thread: the environment says so before
-numpy is loaded, and the first message proves it.
+Started with a pipe and the number of its parent. BLAS has one thread: the environment says
+so before numpy is loaded, and the first message proves it.
 """
 
 from __future__ import annotations
@@ -165,12 +165,21 @@ class Numerics:
         else:
             values, unstable = self._whole(evaluator, stages, points, request)
             if request.kept:
-                kept = {
-                    content_key(model, stages[0], p): packed(evaluator.whole(stages[0], p))
-                    for p in points
-                }
+                kept = self._to_keep(evaluator, stages[0], points)
         seconds = time.perf_counter() - started
         return Answer(number, seconds, values, unstable, kept)
+
+    def _to_keep(
+        self, evaluator: Evaluator, stage: Stage, points: Sequence[Any]
+    ) -> dict[str, bytes]:
+        """Pack the results that the workspace does not have yet."""
+        keys = {content_key(evaluator.model, stage, p): p for p in points}
+        files = evaluator.kept
+        return {
+            key: packed(evaluator.whole(stage, p))
+            for key, p in keys.items()
+            if files is None or files(stage, key) is None
+        }
 
     def _partial(self, evaluator: Evaluator, stage: Stage, p: Any, run: Part) -> Arrays:
         """Add an aligned run of grains of a summed stage."""
@@ -201,8 +210,10 @@ class Numerics:
     ) -> tuple[Arrays, NDArray[np.bool_]]:
         """Compute whole instances: a cut stage grain by grain, so that little is held at once."""
         if stages[0].cut is not None and not stages[0].sums:
-            rows = [self._parts(evaluator, stages, [p], request, _all_of(evaluator.model, stages[0], p))
-                    for p in points]  # fmt: skip
+            rows = [
+                self._parts(evaluator, stages, [p], request, _all_of(evaluator.model, stages[0], p))
+                for p in points
+            ]
             joined = {n: np.concatenate([r[n] for r, _ in rows]) for n in rows[0][0]}
             return joined, np.concatenate([u for _, u in rows])
         values: Arrays = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,7 +37,7 @@ def load(source: str | Path | Mapping[str, Any]) -> Document:
     InputError : there is no such file, or its text is not what its ending says
     """
     if isinstance(source, Mapping):
-        return Document("sweep", _plain(dict(source)))
+        return Document("sweep", _table("sweep", dict(source)))
     path = Path(source)
     text = _text(path)
     readers = {".toml": _toml, ".yaml": _yaml, ".yml": _yaml, ".json": _json}
@@ -47,10 +48,20 @@ def load(source: str | Path | Mapping[str, Any]) -> Document:
         )
         raise InputError(msg)
     content, lines = readers[path.suffix](path.name, text)
+    return Document(path.name, _table(path.name, content), lines)
+
+
+def _table(name: str, content: Any) -> dict[str, Any]:
     if not isinstance(content, dict):
-        msg = f"{path.name} cannot be run: it holds {type(content).__name__}, not a table of keys."
+        held = "nothing" if content is None else "a list" if isinstance(content, list) else "text"
+        msg = f"{name} cannot be run: it holds {held}, not a table of keys and values."
         raise InputError(msg)
-    return Document(path.name, _plain(content), lines)
+    try:
+        plain: dict[str, Any] = _plain(content)
+    except RecursionError:
+        msg = f"{name} cannot be run: it is nested too deeply. A sweep has a few levels."
+        raise InputError(msg) from None
+    return plain
 
 
 def _text(path: Path) -> str:
@@ -58,12 +69,15 @@ def _text(path: Path) -> str:
         if path.stat().st_size > LARGEST_FILE:
             msg = f"{path} is larger than {LARGEST_FILE // 2**20} MiB; a sweep file is short."
             raise InputError(msg)
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # some editors begin with a mark
     except FileNotFoundError:
         msg = f"There is no sweep file {path}. Give the path of a .toml, .yaml or .json file."
         raise InputError(msg) from None
     except UnicodeDecodeError:
         msg = f"{path} is not text in UTF-8. Save it in that encoding."
+        raise InputError(msg) from None
+    except ValueError:
+        msg = f"{str(path)!r} is no path of a file. Give the path of a .toml, .yaml or .json file."
         raise InputError(msg) from None
     except OSError as error:
         msg = f"{path} cannot be read: {error.strerror}. Give the path of a readable file."
@@ -80,17 +94,45 @@ def _toml(name: str, text: str) -> tuple[Any, dict[str, int]]:
 
 def _yaml(name: str, text: str) -> tuple[Any, dict[str, int]]:
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        return yaml.safe_load(text), dict(_yaml_lines(node, ""))
+        node = yaml.compose(text, Loader=_YamlLoader)
+        lines = dict(_yaml_lines(node, ""))
+        return yaml.load(text, Loader=_YamlLoader), lines  # noqa: S506 - a safe loader
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         where = " ".join(str(error).split())
         msg = f"{name} cannot be read as YAML: {where}. Mend the line, then try again."
         raise InputError(msg) from None
 
 
+class _YamlLoader(yaml.SafeLoader):
+    """Reads plain values only, and refuses what would hide or multiply them."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """Refuse aliases: a few lines of them make billions of values."""
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            msg = f"line {mark.line + 1} has an alias (*). Write the value out"
+            raise yaml.YAMLError(msg)
+        return super().compose_node(parent, index)
+
+
+_YamlLoader.add_implicit_resolver(  # YAML 1.1, which the library reads, takes 1e-3 for text
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+(?:\.[0-9]*)?[eE][-+]?[0-9]+$"),
+    list("-+0123456789"),
+)  # fmt: skip
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) < len(pairs):
+        key = Counter(key for key, _ in pairs).most_common(1)[0][0]
+        msg = f"the key {key!r} stands twice in one table"
+        raise ValueError(msg)
+    return table
+
+
 def _json(name: str, text: str) -> tuple[Any, dict[str, int]]:
     try:
-        return json.loads(text), {}
+        return json.loads(text, object_pairs_hook=_once), {}
     except (ValueError, RecursionError) as error:
         msg = f"{name} cannot be read as JSON: {error}. Mend the line, then try again."
         raise InputError(msg) from None
@@ -104,7 +146,7 @@ _ASSIGN = re.compile(rf"^\s*({_KEY}(?:\s*\.\s*{_KEY})*)\s*=")
 def _toml_lines(text: str) -> Iterator[tuple[str, int]]:
     """Find where keys stand; a key inside an inline table counts as its table's line."""
     table = ""
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if header := _HEADER.match(line):
             table = _joined("", header[1])
             yield table, number
@@ -119,7 +161,13 @@ def _joined(table: str, dotted: str) -> str:
 
 def _yaml_lines(node: Any, place: str) -> Iterator[tuple[str, int]]:
     if isinstance(node, yaml.MappingNode):
+        seen = set()
         for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                line = key.start_mark.line + 1
+                msg = f"the key {key.value!r} stands twice in one table, again in line {line}"
+                raise ValueError(msg)
+            seen.add(str(key.value))
             inner = f"{place}.{key.value}" if place else str(key.value)
             yield inner, key.start_mark.line + 1
             yield from _yaml_lines(value, inner)
@@ -152,7 +200,12 @@ def to_toml(content: Mapping[str, Any]) -> str:
 
 
 def _toml_key(key: str) -> str:
-    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else json.dumps(key)
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _toml_string(key)
+
+
+def _toml_string(text: str) -> str:
+    # JSON's escapes are TOML's, but for this one character, which JSON does not escape
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _toml_value(value: Any) -> str:
@@ -164,4 +217,4 @@ def _toml_value(value: Any) -> str:
         return "[" + ", ".join(_toml_value(v) for v in value) + "]"
     if isinstance(value, float):
         return repr(value)
-    return json.dumps(value, ensure_ascii=False)
+    return _toml_string(value) if isinstance(value, str) else json.dumps(value)

@@ -281,17 +281,18 @@ class Plan:
         }
 
     def _worth_keeping(self, own: dict[str, Region]) -> set[str]:
-        """Find shared inputs that blocks would otherwise make again at some cost."""
+        """Find inputs that are heavy, or that blocks would make again at some cost."""
         kept = set()
+        joined = {n for r in own.values() for n in r.stages[1:]}
         for stage in self._stages:
             users = [r for r in own.values() if self._reads(r, stage.name)]
-            alone = stage.name not in {n for r in own.values() for n in r.stages[1:]}
+            if not users or stage.name in joined:
+                continue
             dims = self.dims_of(stage)
-            seconds = float(self.estimates[stage.name].seconds.mean())
+            seconds = float(self.estimates[stage.name].seconds.max())
             repeats = sum(self._repeats(r, dims) for r in users) - 1
-            whole = seconds <= KEEP_MOST_SECONDS
-            instances = math.prod(self.sweep.shape[i] for i in dims)
-            if users and alone and whole and repeats * instances * seconds > KEEP_SECONDS:
+            again = repeats * seconds * math.prod(self.sweep.shape[i] for i in dims)
+            if max(seconds, again) > KEEP_SECONDS and seconds <= KEEP_MOST_SECONDS:
                 kept.add(stage.name)
         return kept
 
@@ -321,7 +322,7 @@ class Plan:
         known = self.model.variables()
         variables = tuple(n for n in self.variables if known[n][1].name in names)
         shape = tuple(self.sweep.shape[i] for i in dims)
-        seconds = max(float(sum(self.estimates[n].seconds for n in names).max()), 1e-9)
+        seconds = max(float(np.sum([self.estimates[n].seconds for n in names], axis=0).max()), 1e-9)
         largest = max([self._bytes(known[n][0]) for n in variables], default=1)
         cut = first.cut
         length = max(self._lengths[cut], 1) if cut else 1

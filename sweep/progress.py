@@ -126,8 +126,8 @@ class Lines:
         """Say what is there already."""
         self._eta = Eta(event.plan)
         self._blocks = event.blocks
-        self._say(f"{event.plan.sweep.name}: {counts_text(event.counts)}; "
-                  f"{event.done} of {event.blocks} blocks done; results in {event.folder}")  # fmt: skip
+        done = f"{event.done} of {event.blocks} blocks done; results in {event.folder}"
+        self._say(f"{event.plan.sweep.name}: {counts_text(event.counts)}; {done}")
 
     def cluster(self, slots: int, dashboard: str | None) -> None:
         """Say who works."""
@@ -158,7 +158,8 @@ class Rich:
     def __init__(self) -> None:
         self._console = Console()
         self._bar = Bar(
-            TextColumn("[bold]{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
+            TextColumn("[bold]{task.description}"), BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %"),
             TextColumn("{task.fields[counts]}"), TextColumn("[dim]{task.fields[eta]}"),
             TimeElapsedColumn(), console=self._console,
         )  # fmt: skip
@@ -170,7 +171,7 @@ class Rich:
         self._console.print(f"[bold]{event.plan.sweep.name}[/] -> {event.folder}", highlight=False)
         total = sum(event.counts.values())
         self._task: TaskID = self._bar.add_task(
-            "starting", total=total, completed=total * fractions(event.counts),
+            "starting", total=total, completed=int(total * fractions(event.counts)),
             counts=counts_text(event.counts), eta="",
         )  # fmt: skip
         self._bar.start()

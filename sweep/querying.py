@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from models.units import FREQUENCY_UNITS
 from sweep.expressions import Expression, ExpressionError, check_names, parse
-from sweep.layout import DATA, DEFAULT_WORKSPACE, find
+from sweep.layout import DATA, DEFAULT_WORKSPACE, fill_of, find
 from sweep.problems import InputError, nearest, shown
 
 SLAB_ELEMENTS = 2**21
@@ -62,7 +63,8 @@ def query(
     """
     pieces = list(stream(sweep, expression, select=select, variables=variables, unit=unit,
                          workspace=workspace))  # fmt: skip
-    table = pd.concat(pieces, ignore_index=True) if len(pieces) > 1 else pieces[0]
+    full = [p for p in pieces if len(p)] or pieces[:1]
+    table = pd.concat(full, ignore_index=True) if len(full) > 1 else full[0]
     table.attrs = pieces[0].attrs
     return table
 
@@ -112,8 +114,9 @@ def selected(dataset: xarray.Dataset, select: Mapping[str, Any]) -> xarray.Datas
 
 def _place(coordinate: xarray.DataArray, name: str, value: Any) -> int:
     known = coordinate.values
-    if known.dtype.kind in "iuf" and isinstance(value, int | float) and not isinstance(value, bool):
-        away = np.abs(known - value)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if known.dtype.kind in "iuf" and number and abs(value) <= sys.float_info.max:
+        away = np.abs(known - float(value))
         if away.size and away.min() <= SAME * max(abs(value), 1e-300):
             return int(away.argmin())
     else:
@@ -121,7 +124,10 @@ def _place(coordinate: xarray.DataArray, name: str, value: Any) -> int:
         if same:
             return same[0]
     listed = [k.item() if hasattr(k, "item") else k for k in known[:20]]
-    msg = f"{name} has no value {shown(value)}.{nearest(str(value), listed)} Values: {shown(listed, 300)}."
+    msg = (
+        f"{name} has no value {shown(value)}.{nearest(str(value), listed)} "
+        f"Values: {shown(listed, 300)}."
+    )
     raise InputError(msg)
 
 
@@ -135,15 +141,25 @@ class _Column:
     words: tuple[str, ...]
     unit: str
 
+    @property
+    def counts(self) -> bool:
+        """Whole numbers, with a missing value that NaN stands for while searching."""
+        return self.array.dtype == np.int32
+
     def values(self, dims: Sequence[str], slab: Mapping[str, slice]) -> NDArray[Any]:
         """Load a slab, with a length of one along the dims that the array does not have."""
-        own = {d: slab[d] for d in self.array.dims if d in slab}
+        own = {str(d): slab[str(d)] for d in self.array.dims if str(d) in slab}
         loaded = self.array.isel(own).values
         if self.factor != 1:
             loaded = loaded * self.factor
         if self.words:
+            there = loaded < len(self.words)
             table = np.array([*self.words, *[""] * (256 - len(self.words))])
             loaded = table[loaded]
+            if not there.all():
+                loaded = np.where(there, loaded.astype(object), None)
+        elif self.counts:
+            loaded = np.where(loaded == fill_of("int32"), np.nan, loaded)
         shape = [slab[d].stop - slab[d].start if d in self.array.dims else 1 for d in dims]
         return loaded.reshape(shape)
 
@@ -198,9 +214,12 @@ class _Search:
         elif unit is not None and (name == "frequency" or stored in FREQUENCY_UNITS):
             reduced = stored not in FREQUENCY_UNITS
             if reduced != (unit == "reduced"):
+                why = (
+                    "its points are not brought back" if unit == "reduced"
+                    else "a sweep in reduced units has no scale. Run it with a `material`"
+                )  # fmt: skip
                 msg = (f"{name} is stored in {stored}, which --unit {unit} cannot express: "
-                       "a sweep in reduced units has no scale. Run it with a `material`, "
-                       "or leave --unit out.")  # fmt: skip
+                       f"{why}, or leave --unit out.")  # fmt: skip
                 raise InputError(msg)
         words = tuple(str(array.attrs.get("flag_meanings", "")).split())
         return _Column(name, array, factor, words, "" if stored == "1" else stored)
@@ -235,7 +254,7 @@ class _Search:
         slabs = list(self.slabs()) if math.prod(self.sizes.values()) else []
         for slab in slabs:
             values = {n: self.columns[n].values(self.dims, slab) for n in self.condition.names()}
-            shape = [slab[d].stop - slab[d].start for d in self.dims]
+            shape = [slab[d].stop - slab[d].start for d in self.dims] or [1]
             mask = np.broadcast_to(self.condition.evaluate_condition(values), shape)
             yield self._rows(slab, np.nonzero(mask), shape, values)
         if not slabs:
@@ -254,6 +273,8 @@ class _Search:
             if values is None:
                 values = column.values(self.dims, slab)
             rows[name] = np.broadcast_to(values, shape)[places]
+            if column.counts and not np.isnan(rows[name]).any():
+                rows[name] = rows[name].astype(np.int32)
         return self._framed(rows)
 
     def _framed(self, rows: Mapping[str, NDArray[Any]]) -> pd.DataFrame:

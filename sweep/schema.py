@@ -48,6 +48,9 @@ def _of_model(model: Model, definitions: dict[str, Any]) -> dict[str, Any]:
         one = whole["properties"][name]
         unit = unit_of(field)
         value = {k: v for k, v in one.items() if k not in ("default", "title")}
+        if options := [o for o in value.pop("anyOf", []) if o != {"type": "null"}]:
+            # TOML has no null: a parameter that may be absent is left out
+            value |= options[0] if len(options) == 1 else {"anyOf": options}
         fixed[name] = value | (
             {"description": f"{one.get('description', '')} [{unit}]"} if unit else {}
         )

@@ -9,7 +9,8 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +30,8 @@ from sweep.values import FieldValues, as_text, byte_count, canonical, seconds
 
 FORMAT = 1
 MAX_POINTS = 10**8
+MAX_VALUES = 10**6
+"""Of one axis given as a range: they are listed, points are not."""
 KEYS = ("modesweep", "name", "model", "outputs", "where", "zip", "fixed", "axes", "run")
 RANGES = ("linspace", "geomspace", "logspace", "arange")
 NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
@@ -173,6 +176,7 @@ class _Reader:
         dims = self._dims(axes)
         where = self._where(axes)
         outputs = self._outputs(model)
+        self._gaps()
         if self.problems:
             return None
         sweep = Sweep(name, model, outputs, fixed, dims, where, run, canonical(self.content))
@@ -182,14 +186,20 @@ class _Reader:
             self._units(sweep)
         return sweep if self.problems else self._without_empty(sweep)
 
+    def _gaps(self) -> None:
+        """Refuse what no sweep file can hold, where no other check has done so."""
+        for place, text in _unfit(self.content, ""):
+            if not any(place.startswith(p.place) for p in self.problems):
+                self.wrong(place, text)
+
     def _keys(self) -> None:
         for key in self.content:
             if key not in KEYS:
                 self.wrong(key, f"unknown key.{nearest(key, KEYS)} Allowed: {', '.join(KEYS)}.")
         version = self.content.get("modesweep")
         if version != FORMAT or isinstance(version, bool):
-            self.wrong("modesweep", f"must be {FORMAT}, the version of the format; it is "
-                       f"{shown(version) if 'modesweep' in self.content else 'missing'}.")  # fmt: skip
+            given = shown(version) if "modesweep" in self.content else "missing"
+            self.wrong("modesweep", f"must be {FORMAT}, the format's version; it is {given}.")
 
     def _name(self) -> str:
         name = self.content.get("name")
@@ -226,11 +236,11 @@ class _Reader:
     def _model(self) -> Model | None:
         name = self.content.get("model")
         try:
-            known = registry.names()
             if isinstance(name, str):
                 return registry.get(name)
         except ModelInputError:
             pass
+        known = registry.names()
         given = shown(name) if "model" in self.content else "missing"
         hint = nearest(str(name), known)
         self.wrong("model", f"must name a model; it is {given}.{hint} Known: {', '.join(known)}.")
@@ -383,8 +393,9 @@ class _Reader:
         except ExpressionError as error:
             self.wrong("where", str(error))
             return None
-        for message in check_names(expression, axes, "axis"):
-            self.wrong("where", message)
+        if unknown := check_names(expression, axes, "axis"):
+            for message in unknown:
+                self.wrong("where", message)
             return None
         self._words_in(expression, axes)
         if not self.problems:
@@ -401,9 +412,10 @@ class _Reader:
         for name, words in expression.strings_compared_with().items():
             known = [as_text(v) for v in axes.get(name, ())]
             for word in words:
-                if word not in known:
+                if known and word not in known:
                     self.wrong("where", f'compares {name} with "{word}", which is none of its '
-                               f"values.{nearest(word, known)} Values: {shown(known)}.")  # fmt: skip
+                               f"values.{nearest(word, known)} "
+                               f"Values: {shown(known)}.")  # fmt: skip
 
     def _outputs(self, model: Model) -> tuple[str, ...]:
         variables = {n: v for n, (v, _) in model.variables().items()}
@@ -417,7 +429,8 @@ class _Reader:
         for i, name in enumerate(given):
             if name not in variables:
                 self.wrong(f"outputs[{i}]", f'{model.name} has no variable "{name}".'
-                           f"{nearest(name, variables)} Variables: {', '.join(variables)}.")  # fmt: skip
+                           f"{nearest(name, variables)} "
+                           f"Variables: {', '.join(variables)}.")  # fmt: skip
         if len(set(given)) < len(given):
             self.wrong("outputs", "names a variable twice. Leave one out.")
         return tuple(given)
@@ -426,7 +439,8 @@ class _Reader:
         if sweep.size > MAX_POINTS:
             lengths = " x ".join(f"{len(d)} {d.name}" for d in sweep.dims)
             self.wrong("axes", f"span {sweep.size:.3g} points ({lengths}), more than the "
-                       f"{MAX_POINTS:.0e} of one sweep. Use fewer values, or several sweeps.")  # fmt: skip
+                       f"{MAX_POINTS:.0e} of one sweep. "
+                       "Use fewer values, or several sweeps.")  # fmt: skip
 
     def _rules(self, sweep: Sweep) -> None:
         """Check each rule on the few combinations of values that it can see."""
@@ -461,7 +475,7 @@ class _Reader:
         for combination in _combinations(sweep, dims):
             index = [combination.get(i, 0) for i in range(len(sweep.dims))]
             p = sweep.point(index)
-            for name in sweep.outputs:
+            for name in output_variables(sweep):
                 units.setdefault(name, set()).add(model.unit_of(variables[name][0].unit, p))
         for name, found in units.items():
             if len(found) > 1:
@@ -490,6 +504,25 @@ def _whole(low: int, high: int) -> Any:
         return value
 
     return check
+
+
+def _unfit(value: Any, place: str) -> Iterator[tuple[str, str]]:
+    """Find what TOML, in which a sweep is kept, cannot say, or what no parameter may be."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _unfit(inner, f"{place}.{key}" if place else key)
+    elif isinstance(value, list):
+        for i, inner in enumerate(value):
+            yield from _unfit(inner, f"{place}[{i}]")
+    elif value is None:
+        yield place, "is null, which is no value. Leave the key out to get its default."
+    elif isinstance(value, float) and not math.isfinite(value):
+        yield place, f"{shown(value)} is not a finite number. Give one."
+    elif isinstance(value, str) and not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            yield place, f"{shown(value)} holds half a character. Write it as UTF-8."
 
 
 def _is_group(group: Any) -> bool:
@@ -528,16 +561,19 @@ def expand_range(kind: str, numbers: Any) -> list[float]:
     ValueError : says what the numbers must be
     """
     plain = isinstance(numbers, list) and all(
-        isinstance(x, int | float) and not isinstance(x, bool) and math.isfinite(x) for x in numbers
+        isinstance(x, int | float) and not isinstance(x, bool) and abs(x) <= sys.float_info.max
+        for x in numbers
     )
     if kind == "arange":
         if not plain or not 1 <= len(numbers) <= 3 or (len(numbers) == 3 and numbers[2] == 0):
             msg = "must be [stop], [start, stop] or [start, stop, step], the step not zero"
             raise ValueError(msg)
         start, stop, step = ([0, *numbers, 1] if len(numbers) == 1 else [*numbers, 1])[:3]
-        if (stop - start) / step > MAX_POINTS:
-            msg = f"has more than {MAX_POINTS:.0e} values"
+        if (float(stop) - float(start)) / step > MAX_VALUES:
+            msg = f"has more than {MAX_VALUES:.0e} values"
             raise ValueError(msg)
+        if max(abs(start), abs(stop), abs(step)) >= 2**62:  # numpy would make objects of them
+            start, stop, step = float(start), float(stop), float(step)
         values = np.arange(start, stop, step)
         if not len(values):
             msg = "has no values"
@@ -546,15 +582,15 @@ def expand_range(kind: str, numbers: Any) -> list[float]:
     if not plain or len(numbers) != 3 or not isinstance(numbers[2], int) or numbers[2] < 1:
         msg = "must be [first, last, how many], the last a whole number above zero"
         raise ValueError(msg)
-    if numbers[2] > MAX_POINTS:
-        msg = f"has more than {MAX_POINTS:.0e} values"
+    if numbers[2] > MAX_VALUES:
+        msg = f"has more than {MAX_VALUES:.0e} values"
         raise ValueError(msg)
-    if kind == "geomspace" and numbers[0] * numbers[1] <= 0:
+    if kind == "geomspace" and (0 in numbers[:2] or (numbers[0] < 0) != (numbers[1] < 0)):
         msg = "must run between two numbers of the same sign, neither zero"
         raise ValueError(msg)
-    values = {"linspace": np.linspace, "geomspace": np.geomspace, "logspace": np.logspace}[kind](
-        *numbers
-    )
+    make: Any = {"linspace": np.linspace, "geomspace": np.geomspace, "logspace": np.logspace}[kind]
+    with np.errstate(all="ignore"):  # what overflows is refused below
+        values = make(*numbers)
     if not np.isfinite(values).all():
         msg = "leaves the range of numbers"
         raise ValueError(msg)

@@ -60,10 +60,10 @@ def create(folder: Path, plan: Plan, attributes: Mapping[str, Any]) -> None:
 def _create_coordinates(group: zarr.Group, plan: Plan) -> None:
     sweep = plan.sweep
     fields = plan.model.parameters.model_fields
-    for dim in sweep.dims:
-        for axis in dim.values:
-            note = {"long_name": fields[axis].description or axis}
-            _put(group, axis, sweep.coordinates[axis], (dim.name,), note)
+    for swept in sweep.dims:
+        for axis in swept.values:
+            note: dict[str, Any] = {"long_name": fields[axis].description or axis}
+            _put(group, axis, sweep.coordinates[axis], (swept.name,), note)
     used = {d for a in plan.arrays.values() for d in a.variable.dims}
     first = sweep.point([0] * len(sweep.dims))
     for dim in plan.model.dims:
@@ -75,7 +75,7 @@ def _create_coordinates(group: zarr.Group, plan: Plan) -> None:
 
 
 def _put(
-    group: zarr.Group, name: str, values: NDArray[Any], dims: Sequence[str], attrs: dict[str, str]
+    group: zarr.Group, name: str, values: NDArray[Any], dims: Sequence[str], attrs: dict[str, Any]
 ) -> None:
     text = values.dtype.kind in "US"
     array = group.create_array(
@@ -93,29 +93,31 @@ def _create_array(group: zarr.Group, name: str, array: Array) -> None:
             "flag_values": list(range(len(v.flags))), "flag_meanings": " ".join(v.flags),
             "comment": f"{MISSING_FLAG}: not there",
         }  # fmt: skip
-    compressors = {} if v.dtype == "str" else {"compressors": [_COMPRESSOR]}
     group.create_array(
         name, shape=array.shape, chunks=array.chunk, dtype=v.dtype, fill_value=fill_of(v.dtype),
-        dimension_names=array.dims, attributes=attrs, **compressors,
+        dimension_names=array.dims, attributes=attrs,
+        compressors="auto" if v.dtype == "str" else [_COMPRESSOR],
     )  # fmt: skip
 
 
 def _create_status(group: zarr.Group, plan: Plan) -> None:
-    dims = tuple(d.name for d in plan.sweep.dims)
-    chunk = status_chunk(plan.sweep.shape)
-    for name, (dtype, fill, attrs) in {
-        "status": ("uint8", 0, {
-            "long_name": "state of the point", "units": "1",
-            "flag_values": list(range(len(STATUS))), "flag_meanings": " ".join(STATUS)}),
-        "attempts": ("uint8", 0, {
-            "long_name": "starts of the point's own last stage", "units": "1"}),
-        "seconds": ("float32", np.nan, {
-            "long_name": "time of the point without shared stages", "units": "s"}),
-    }.items():  # fmt: skip
-        group.create_array(
-            name, shape=plan.sweep.shape, chunks=chunk, dtype=dtype, fill_value=fill,
-            dimension_names=dims, attributes=attrs, compressors=[_COMPRESSOR],
-        )  # fmt: skip
+    flags = {"flag_values": list(range(len(STATUS))), "flag_meanings": " ".join(STATUS)}
+    _status_array(group, plan, "status", "uint8", "state of the point", "1", flags)
+    _status_array(group, plan, "attempts", "uint8", "starts of the point's own last stage", "1")
+    _status_array(group, plan, "seconds", "float32", "time of the point without shared stages", "s")
+
+
+def _status_array(
+    group: zarr.Group, plan: Plan, name: str, dtype: str, long_name: str, unit: str,
+    flags: Mapping[str, Any] | None = None,
+) -> None:  # fmt: skip
+    group.create_array(
+        name, shape=plan.sweep.shape, chunks=status_chunk(plan.sweep.shape), dtype=dtype,
+        fill_value=np.nan if dtype == "float32" else 0,
+        dimension_names=[d.name for d in plan.sweep.dims],
+        attributes={"units": unit, "long_name": long_name, **(flags or {})},
+        compressors=[_COMPRESSOR],
+    )  # fmt: skip
 
 
 def status_chunk(shape: Sequence[int]) -> tuple[int, ...]:

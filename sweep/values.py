@@ -50,9 +50,11 @@ class FieldValues:
     def __init__(self, parameters: type[Parameters], name: str) -> None:
         self.name = name
         self.field: FieldInfo = parameters.model_fields[name]
-        one = Annotated[(self.field.annotation, self.field, *self.field.metadata)]  # type: ignore[misc]
+        # built at run time, so no type checker can follow it
+        form: Any = Annotated
+        one = form[(self.field.annotation, self.field, *self.field.metadata)]
         config = ConfigDict(strict=True, allow_inf_nan=False)
-        self._many: TypeAdapter[list[Any]] = TypeAdapter(list[one], config=config)  # type: ignore[valid-type]
+        self._many: TypeAdapter[list[Any]] = TypeAdapter(list[one], config=config)
         self._whole = _takes_only_whole_numbers(self.field.annotation)
 
     def check(self, values: Sequence[Any]) -> tuple[list[Any], dict[int, str]]:
@@ -95,8 +97,8 @@ _REASONS = {
     "string_type": "not a string", "tuple_type": "not a list", "model_type": "not a table",
     "literal_error": "none of the words", "finite_number": "not finite",
     "missing": "`{key}` is missing", "extra_forbidden": "unknown key `{key}`",
-    "greater_than": "must be above {gt}", "greater_than_equal": "must be at least {ge}",
-    "less_than": "must be below {lt}", "less_than_equal": "must be at most {le}",
+    "greater_than": "must be above {gt:g}", "greater_than_equal": "must be at least {ge:g}",
+    "less_than": "must be below {lt:g}", "less_than_equal": "must be at most {le:g}",
     "too_short": "too short", "too_long": "too long",
 }  # fmt: skip
 """pydantic's kinds of errors in the words of a sweep file."""
@@ -111,14 +113,16 @@ def _reason(value: Any, errors: Sequence[ErrorDetails]) -> str:
         errors = [e for e in errors if e["type"] == "literal_error"] or errors
     else:
         errors = [e for e in errors if e["type"] != "literal_error"] or errors
-    return ", ".join(dict.fromkeys(_in_words(e) for e in errors))
+    inside = isinstance(value, Mapping)
+    return ", ".join(dict.fromkeys(_in_words(e, inside=inside) for e in errors))
 
 
-def _in_words(error: ErrorDetails) -> str:
-    text = _REASONS.get(error["type"])
-    if text is None:
-        return error["msg"][0].lower() + error["msg"][1:]
-    return text.format(**error.get("ctx", {}) | {"key": error["loc"][-1]})
+def _in_words(error: ErrorDetails, *, inside: bool) -> str:
+    key = error["loc"][-1]
+    kind = "too_short" if error["type"] == "missing" and isinstance(key, int) else error["type"]
+    text = _REASONS.get(kind, error["msg"][0].lower() + error["msg"][1:].replace("{", "{{"))
+    named = inside and "{key}" not in text and isinstance(key, str) and key.isidentifier()
+    return (f"`{key}`: " if named else "") + text.format(**error.get("ctx", {}) | {"key": key})
 
 
 def _takes_only_whole_numbers(annotation: Any) -> bool:

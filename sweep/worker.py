@@ -212,8 +212,13 @@ def _request(
         model=sweep.plan.model.name, stages=region.stages, wanted=region.variables,
         kept=region.kept, points=tuple(dict(p) for p in points), units=units,
         stage_folder=str(stage_file(sweep.folder, "xx").parent.parent),
-        kept_stages=region.inputs, memory=sweep.plan.sweep.run.memory, partial=False,
+        kept_stages=_kept_stages(region), memory=sweep.plan.sweep.run.memory, partial=False,
     )  # fmt: skip
+
+
+def _kept_stages(region: Region) -> tuple[str, ...]:
+    """Name the stages whose results may lie in the workspace: its inputs, and itself."""
+    return (*region.inputs, *region.stages[:1]) if region.kept else region.inputs
 
 
 def _units(plan: Plan, region: Region, block: int, points: Sequence[Any]) -> tuple[Unit, ...]:
@@ -251,7 +256,8 @@ def _take(
         place = places[i]
         for name, array in answer.values.items():
             value = array[row]
-            board.values[name][(*place, *(slice(n) for n in value.shape))] = value
+            inside: tuple[Any, ...] = (*place, *(slice(n) for n in value.shape))
+            board.values[name][inside] = value
         board.status[place] = UNSTABLE if answer.unstable[row] else OK
         board.attempts[place] = starts
         board.seconds[place] = answer.seconds / len(unit.points)
@@ -293,13 +299,15 @@ def run_part(order: Order, start: int, stop: int) -> Partial:
     request = _request(sweep, region, [point], (unit,))
     request = replace(request, partial=True)
     retries = sweep.plan.sweep.run.retries
-    for attempt in range(retries + 1):
+    failure: Failure | None = None
+    for _ in range(retries + 1):
         (answer,) = process.answers(request, sweep.plan.sweep.run.timeout)
         if isinstance(answer, Answer):
             return Partial(answer.values, answer.seconds, kernel=process.kernel)
-        if answer.kind != "signal" or attempt == retries:
+        failure = answer
+        if answer.kind not in DEATHS:
             break
-    return Partial({}, failure=answer)
+    return Partial({}, failure=failure)
 
 
 def add_parts(a: Partial, b: Partial) -> Partial:

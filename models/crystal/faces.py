@@ -42,7 +42,7 @@ class Face:
     @property
     def reciprocal(self) -> FloatArray:
         """Rows b1, b2, shape (2, 2), in 1/nearest-neighbour distance."""
-        return 2 * math.pi * np.linalg.inv(self.vectors).T
+        return np.asarray(2 * math.pi * np.linalg.inv(self.vectors).T, dtype=np.float64)
 
     @property
     def area(self) -> float:

@@ -12,7 +12,7 @@ import numpy as np
 
 from models.crystal.faces import Face, point_group
 from models.errors import ModelInputError
-from models.protocol import FloatArray
+from models.protocol import FloatArray, IntArray
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def along_path(face: Face, path: str, count: int) -> KPoints:
     return _walk(face, pieces, corners, lengths, 1 + _shares(lengths, spare))
 
 
-def _shares(lengths: FloatArray, spare: int) -> list[int]:
+def _shares(lengths: FloatArray, spare: int) -> IntArray:
     """Divide `spare` extra steps among segments by length, largest remainder first."""
     exact = lengths / lengths.sum() * (spare + len(lengths)) - 1
     exact = np.maximum(exact, 0)
@@ -94,7 +94,7 @@ def _walk(
     pieces: list[list[str]],
     corners: list[FloatArray],
     lengths: FloatArray,
-    steps: list[int],
+    steps: IntArray,
 ) -> KPoints:
     fractions, labels, distances = [], [], []
     done, segment = 0.0, 0

@@ -59,7 +59,7 @@ def fcc_elastic_constants(
 
 def ideal_heights(face: Face, layers: int, distance: float) -> FloatArray:
     """Heights of the unrelaxed layers, top first, mean zero, (layers,)."""
-    return face.spacing * distance * ((layers - 1) / 2 - np.arange(layers))
+    return np.asarray(face.spacing * distance * ((layers - 1) / 2 - np.arange(layers)), float)
 
 
 @dataclass(frozen=True)

@@ -8,53 +8,76 @@ import sys
 import traceback
 from pathlib import Path
 
-import click
 import typer
 
 import models
 import sweep
-from sweep.problems import SweepError
+from sweep.problems import InputError, SweepError, nearest
 
 COMMANDS = {
-    "models": "The models, or one model's parameters, variables and stages",
-    "plan": "Say what a sweep would do and cost; compute nothing but pilots",
-    "run": "Run a sweep here and now, or go on with it",
-    "status": "How far sweeps are",
-    "errors": "Failed points, grouped by error",
-    "query": "Find modes and points by a condition",
+    "models": "the models, or one model's parameters, variables and stages",
+    "plan": "say what a sweep would do and cost; compute nothing but pilots",
+    "run": "run a sweep here and now, or go on with it",
+    "status": "how far sweeps are",
+    "errors": "failed points, grouped by error",
+    "query": "find modes and points by a condition",
 }
+BAD_INPUT = 2
 BUG = 70
 INTERRUPTED = 130
 
 
-class Commands(typer.core.TyperGroup):
-    """Loads a command's module only when it is called: `status` need not wait for Dask."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """Give the names of all commands."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Load one command."""
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"sweep.cli.{cmd_name}")
-        one = typer.Typer(add_completion=False, rich_markup_mode=None)
-        one.command(name=cmd_name, help=module.command.__doc__)(module.command)
-        return typer.main.get_command(one)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands without loading them."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
-
-
-app = typer.Typer(cls=Commands, no_args_is_help=True, rich_markup_mode=None, add_completion=False)
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    try:
+        check_origin()
+        code = dispatch(sys.argv[1:])
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except SweepError as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = error.exit_code
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except Exception:
+        traceback.print_exc()
+        print("This is a fault of modesweep. Please report the lines above.", file=sys.stderr)
+        code = BUG
+    if code == INTERRUPTED:
+        print("stopped; the same command goes on where this one ended", file=sys.stderr)
+    sys.exit(code)
 
 
-@app.callback()
-def modesweep() -> None:
-    """Sweeps of vibrational modes of surfaces, defects and glasses, on a Dask cluster."""
+def dispatch(arguments: list[str]) -> int:
+    """Load the module of one command, and only that: `status` need not wait for Dask."""
+    if not arguments or arguments[0] in ("--help", "-h"):
+        print(usage())
+        return 0 if arguments else BAD_INPUT
+    name, *rest = arguments
+    if name not in COMMANDS:
+        hint = nearest(name, COMMANDS)
+        print(f"error: there is no command {name!r}.{hint}\n\n{usage()}", file=sys.stderr)
+        return BAD_INPUT
+    module = importlib.import_module(f"sweep.cli.{name}")
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    app.command()(module.command)
+    try:
+        app(rest, prog_name=f"modesweep {name}")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    return 0
+
+
+def usage() -> str:
+    """List the commands."""
+    rows = [f"  {name:<8} {what}" for name, what in COMMANDS.items()]
+    return (
+        "Usage: modesweep COMMAND [ARGS]...\n\n"
+        "Sweeps of vibrational modes of surfaces, defects and glasses, on a Dask cluster.\n\n"
+        "Commands:\n" + "\n".join(rows) + "\n\n`modesweep COMMAND --help` tells more."
+    )
 
 
 def check_origin() -> None:
@@ -67,30 +90,4 @@ def check_origin() -> None:
                 f"`{package.__name__}` was loaded from {found}, not from {ours}: a file or folder "
                 "of that name hides the installed one. Rename it, or run from another folder."
             )
-            raise SystemExit(msg)
-
-
-def main() -> None:
-    """Run the command line and leave with its exit code."""
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    check_origin()
-    try:
-        code = typer.main.get_command(app)(standalone_mode=False, prog_name="modesweep")
-    except (KeyboardInterrupt, click.exceptions.Abort):
-        code = INTERRUPTED
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
-    except SweepError as error:
-        print(f"error: {error}", file=sys.stderr)
-        code = error.exit_code
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
-    except Exception:
-        traceback.print_exc()
-        print("This is a fault of modesweep. Please report the lines above.", file=sys.stderr)
-        code = BUG
-    if code == INTERRUPTED:
-        print("stopped; the same command goes on where this one ended", file=sys.stderr)
-    sys.exit(code if isinstance(code, int) else 0)
+            raise InputError(msg)

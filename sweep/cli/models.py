@@ -25,7 +25,7 @@ def command(
 ) -> None:
     """List the models, or describe one: parameters, variables, stages, source."""
     if schema:
-        print(json.dumps(file_schema(name and _found(name)), indent=1))
+        print(json.dumps(file_schema(_found(name) if name else None), indent=1))
     elif name is None:
         _list(as_json)
     elif as_json:

@@ -42,8 +42,8 @@ def _show(s: Summary) -> None:
     show_table("", ["stages", "axes", "calculations", "points each serves", "blocks", "one core",
                     ""], rows)  # fmt: skip
     how = "measured on a few points" if s.calibrated else "not measured (pilots off)"
-    print(f"time    {readable_seconds(s.seconds)} on one core "
-          f"({readable_seconds(s.seconds_low)} to {readable_seconds(s.seconds_high)}, {how})")  # fmt: skip
+    low, high = readable_seconds(s.seconds_low), readable_seconds(s.seconds_high)
+    print(f"time    {readable_seconds(s.seconds)} on one core ({low} to {high}, {how})")
     print(f"memory  up to {readable_bytes(s.peak_bytes)} of {readable_bytes(s.memory)} a worker")
     print(f"disk    {readable_bytes(s.bytes)} before compression in {s.arrays} arrays, "
           f"{s.files:,} chunk files")  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -43,19 +44,26 @@ def command(
         variables=[v.strip() for v in variables.split(",") if v.strip()], unit=unit,
         workspace=workspace,
     )  # fmt: skip
-    if csv is not None:
-        table.to_csv(sys.stdout if str(csv) == "-" else csv, index=False)
-    if json_file is not None:
-        _write_json(table, json_file)
-    if parquet is not None:
-        _write_parquet(table, parquet)
+    try:
+        if csv is not None:
+            table.to_csv(sys.stdout if str(csv) == "-" else csv, index=False)
+        if json_file is not None:
+            _write_json(table, json_file)
+        if parquet is not None:
+            _write_parquet(table, parquet)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        msg = f"The table cannot be written: {error}. Give a file in a folder that you can write."
+        raise InputError(msg) from None
     if csv is None and json_file is None and parquet is None:
         _show(table)
 
 
 def _write_json(table: pd.DataFrame, out: Path) -> None:
-    rows = json.loads(table.to_json(orient="records", double_precision=15))
-    text = json.dumps({"units": table.attrs["units"], "rows": rows}, indent=1)
+    plain = table.astype(object).replace([math.inf, -math.inf], None)
+    rows = plain.where(plain.notna(), None).to_dict(orient="records")
+    text = json.dumps({"units": table.attrs["units"], "rows": rows}, indent=1, default=str)
     if str(out) == "-":
         print(text)
     else:
@@ -63,6 +71,9 @@ def _write_json(table: pd.DataFrame, out: Path) -> None:
 
 
 def _write_parquet(table: pd.DataFrame, out: Path) -> None:
+    if wrong := [c for c in table.columns if table[c].dtype.kind == "c"]:
+        msg = f"Parquet has no complex numbers, as {wrong[0]} holds. Write --csv or --json."
+        raise InputError(msg)
     try:
         table.to_parquet(out, index=False)
     except ImportError:

@@ -114,7 +114,7 @@ def test_a_shared_stage_is_computed_once_and_found_again_by_a_later_sweep(
 
     assert sorted(diary.read_text().split()) == ["1", "2"]
     assert first.complete
-    assert again.open().level.values[0] == pytest.approx(32 / 7 + 100)
+    assert again.open().level.values[0, 0] == pytest.approx(32 / 7 + 100)
 
 
 def test_a_sum_has_the_same_bytes_in_one_block_and_as_a_tree_of_tasks(tmp_path: Path) -> None:

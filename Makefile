@@ -1,0 +1,40 @@
+# Two commands do all the set-up on a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3.11
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.PHONY: demo test test-long check bench minimum clean
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet -e '.[dev,parquet]'
+	touch $@
+
+demo: $(STAMP)  ## run the main example and draw it
+	$(BIN)/python examples/demo.py
+
+test: $(STAMP)  ## the quick form of all tests
+	$(BIN)/python -m pytest -q -m "not long"
+
+test-long: $(STAMP) minimum  ## every test, the long forms too
+	$(BIN)/python -m pytest -q
+
+check: $(STAMP)  ## lint and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(STAMP)  ## measure, as ratios in one run
+	$(BIN)/pip install --quiet -e '.[compare]'
+	$(BIN)/python -m benchmarks
+
+minimum:  ## the quick tests with the oldest versions that pyproject.toml allows
+	$(PYTHON) -m venv .venv-minimum
+	.venv-minimum/bin/pip install --quiet --upgrade pip
+	.venv-minimum/bin/pip install --quiet -r <($(PYTHON) benchmarks/../tests/minimum.py)
+	.venv-minimum/bin/python -m pytest -q -m "not long"
+
+clean:
+	rm -rf $(VENV) .venv-minimum results
