@@ -51,7 +51,7 @@ UNSTABLE = 1e-5
 """Frequencies below minus this share of the highest are drawn as unstable, not as zero."""
 SMALLEST, LARGEST, LARGEST_IN_PANEL = 1.5, 6.5, 5.0
 """Diameters of dots, for surface weight 0 and 1, in pixels."""
-PANEL = (200, 285)
+PANEL = (200, 280)
 """Width and height of the frame of a panel, in pixels."""
 
 SPACING = 16
@@ -493,8 +493,9 @@ def _draw_lines(plot: figure, d: Dispersion) -> list[LegendItem]:
     source = ColumnDataSource({
         "x": [d.distance[p] for p, _ in pieces], "y": [d.frequency[p, m] for p, m in pieces],
     })  # fmt: skip
+    colour = theme.THIN if d.bulk_band.size else theme.RULE  # alone, lines may be stronger
     lines = plot.multi_line(
-        "x", "y", source=source, name="modes", line_color=theme.THIN, line_width=0.5
+        "x", "y", source=source, name="modes", line_color=colour, line_width=0.5
     )
     return [LegendItem(label="slab modes", renderers=[lines])]
 

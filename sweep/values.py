@@ -52,7 +52,7 @@ class FieldValues:
         self.field: FieldInfo = parameters.model_fields[name]
         # built at run time, so no type checker can follow it
         form: Any = Annotated
-        one = form[(self.field.annotation, self.field, *self.field.metadata)]
+        one: Any = form[(self.field.annotation, self.field, *self.field.metadata)]
         config = ConfigDict(strict=True, allow_inf_nan=False)
         self._many: TypeAdapter[list[Any]] = TypeAdapter(list[one], config=config)
         self._whole = _takes_only_whole_numbers(self.field.annotation)
