@@ -33,7 +33,9 @@ bench: $(STAMP)  ## measure, as ratios in one run
 minimum:  ## the quick tests with the oldest versions that pyproject.toml allows
 	$(PYTHON) -m venv .venv-minimum
 	.venv-minimum/bin/pip install --quiet --upgrade pip
-	.venv-minimum/bin/pip install --quiet -r <($(PYTHON) benchmarks/../tests/minimum.py)
+	$(PYTHON) tests/minimum.py > .venv-minimum/requirements.txt
+	.venv-minimum/bin/pip install --quiet -r .venv-minimum/requirements.txt
+	.venv-minimum/bin/pip install --quiet --no-deps -e .
 	.venv-minimum/bin/python -m pytest -q -m "not long"
 
 clean:

@@ -13,7 +13,6 @@ import html
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -35,6 +34,7 @@ from bokeh.plotting import figure
 from numpy.typing import NDArray
 
 from dashboards import theme
+from dashboards.band_outlines import Outline, band_outlines
 from sweep import InputError
 
 FloatArray = NDArray[np.float64]
@@ -45,8 +45,6 @@ SAME = 1e-9
 """Relative distance within which a number selects a value of an axis."""
 STANDSTILL = 1e-9
 """Step along the path, as a share of its length, at which one piece ends and another begins."""
-SLACK = 0.03
-"""Share of the highest edge by which a gap may move from one k to the next and stay itself."""
 UNSTABLE = 1e-5
 """Frequencies below minus this share of the highest are drawn as unstable, not as zero."""
 SMALLEST, LARGEST, LARGEST_IN_PANEL = 1.5, 6.5, 5.0
@@ -272,104 +270,6 @@ def _adlayer(known: Mapping[str, Any]) -> str:
     return f"adlayer on {known['adlayer']}{mass}"
 
 
-# --- bulk bands ---------------------------------------------------------------------------
-
-Edges = tuple[float, float]
-Patch = tuple[list[float], list[float]]
-
-
-def band_patches(d: Dispersion) -> list[Patch]:
-    """Give the outlines of the bulk bands, each as far as it can be followed.
-
-    Between neighbouring k the gaps are followed. One that ends closes like a wedge at the
-    next k, so that a band that splits or merges is drawn without a hole or a spill.
-    """
-    patches: list[Patch] = []
-    for piece in d.pieces:
-        k = range(piece.start, piece.stop)
-        bands = [[(float(a), float(b)) for a, b in d.bulk_band[i] if np.isfinite(a)] for i in k]
-        strips = [
-            _strips(a, b) if a and b else [] for a, b in pairwise(bands)
-        ]  # an unfinished k has no bands yet
-        patches += _chained(d.distance[piece], strips)
-    return patches
-
-
-def _strips(left: list[Edges], right: list[Edges]) -> list[tuple[Edges, Edges]]:
-    """Cut the bands between two neighbouring k into strips, each with its left and right edges."""
-    slack = SLACK * max(abs(left[-1][1]), abs(right[-1][1]))
-    gaps = _followed(_gaps(left), _gaps(right), slack)
-    ends = [_closed(gaps, side, bands) for side, bands in ((0, left), (1, right))]
-    return [((a[i][1], a[i + 1][0]), (b[i][1], b[i + 1][0]))
-            for a, b in [ends] for i in range(len(a) - 1)]  # fmt: skip
-
-
-def _gaps(bands: list[Edges]) -> tuple[Edges, ...]:
-    return tuple((a[1], b[0]) for a, b in pairwise(bands))
-
-
-def _followed(
-    left: tuple[Edges, ...], right: tuple[Edges, ...], slack: float
-) -> list[tuple[Edges | None, Edges | None]]:
-    """Pair the gaps of two neighbouring k in order, with the least movement of their edges."""
-
-    @cache
-    def best(i: int, j: int) -> tuple[float, tuple[tuple[Edges | None, Edges | None], ...]]:
-        ways = []
-        if i < len(left):
-            cost, rest = best(i + 1, j)
-            ways.append((cost + left[i][1] - left[i][0] + slack, ((left[i], None), *rest)))
-        if j < len(right):
-            cost, rest = best(i, j + 1)
-            ways.append((cost + right[j][1] - right[j][0] + slack, ((None, right[j]), *rest)))
-        if i < len(left) and j < len(right):
-            cost, rest = best(i + 1, j + 1)
-            moved = abs(left[i][0] - right[j][0]) + abs(left[i][1] - right[j][1])
-            ways.append((cost + moved, ((left[i], right[j]), *rest)))
-        return min(ways, key=lambda way: way[0]) if ways else (0.0, ())
-
-    return list(best(0, 0)[1])
-
-
-def _closed(
-    gaps: Sequence[tuple[Edges | None, Edges | None]], side: int, bands: list[Edges]
-) -> list[Edges]:
-    """Give the gaps on one side, bottom and top included; one that is not there is a point."""
-    bottom, top = bands[0][0], bands[-1][1]
-    below, result = bottom, [(bottom, bottom)]
-    for n, pair in enumerate(gaps):
-        here, there = pair[side], pair[1 - side]
-        if here is None and there is not None:
-            roof = next((p[side][0] for p in gaps[n:] if p[side] is not None), top)  # type: ignore[index]
-            tip = min(max((there[0] + there[1]) / 2, below), roof)
-            here = (tip, tip)
-        result.append(here)  # type: ignore[arg-type]
-        below = result[-1][1]
-    return [*result, (top, top)]
-
-
-def _chained(distance: FloatArray, strips: Sequence[Sequence[tuple[Edges, Edges]]]) -> list[Patch]:
-    """Join strips that go on in the next step into one outline."""
-    done: list[list[tuple[float, Edges]]] = []
-    growing: dict[Edges, list[tuple[float, Edges]]] = {}
-    for i, step in enumerate(strips):
-        grown = {}
-        for start, end in step:
-            line = growing.pop(start, [(float(distance[i]), start)])
-            line.append((float(distance[i + 1]), end))
-            grown[end] = line
-        done += growing.values()
-        growing = grown
-    done += growing.values()
-    return [_outline(line) for line in done]
-
-
-def _outline(line: list[tuple[float, Edges]]) -> Patch:
-    x = [at for at, _ in line]
-    low, high = ([edges[side] for _, edges in line] for side in (0, 1))
-    return x + x[::-1], low + high[::-1]
-
-
 # --- drawing ------------------------------------------------------------------------------
 
 
@@ -474,8 +374,13 @@ def _name_axes(plot: figure, d: Dispersion, *, unstable: bool) -> None:
         plot.xaxis.axis_label = theme.with_unit("length along the path", d.distance_unit)
 
 
+def bulk_outlines(d: Dispersion) -> list[Outline]:
+    """Outline the bulk bands, piece by piece of the path."""
+    return [o for p in d.pieces for o in band_outlines(d.distance[p], d.bulk_band[p])]
+
+
 def _draw_bands(plot: figure, d: Dispersion) -> list[LegendItem]:
-    outlines = band_patches(d)
+    outlines = bulk_outlines(d)
     if not outlines:
         return []
     source = ColumnDataSource({"x": [x for x, _ in outlines], "y": [y for _, y in outlines]})

@@ -109,11 +109,11 @@ Try next:
     {command} query {sweep} 'mode_kind == "above" and k_label == "M"' \\
         --select surface=111 --select adlayer='both sides' --vars frequency,surface_weight
 
-  Clean faces: surface modes in the gaps, in wavenumbers:
-    {command} query {sweep} 'mode_kind == "gap" and surface_weight > 0.95' \\
+  Clean faces: surface modes in the gaps at the named points of the zone, in wavenumbers:
+    {command} query {sweep} 'mode_kind == "gap" and k_label != "" and surface_weight > 0.95' \\
         --select adlayer=none --select adlayer_mass_ratio=1 --vars frequency,k_label --unit cm-1
 
-  How far the surface relaxes, with xarray:
+  How far the outer three spacings open on each clean face, relative, with xarray:
     {python} -c "import sweep; \\
         print(sweep.open('{sweep}').spacing_change.sel(adlayer='none')[:, :3].values)"
 

@@ -76,7 +76,9 @@ def _text(path: Path) -> str:
     except UnicodeDecodeError:
         msg = f"{path} is not text in UTF-8. Save it in that encoding."
         raise InputError(msg) from None
-    except ValueError:
+    except InputError:
+        raise
+    except ValueError:  # a zero in the path
         msg = f"{str(path)!r} is no path of a file. Give the path of a .toml, .yaml or .json file."
         raise InputError(msg) from None
     except OSError as error:

@@ -84,8 +84,12 @@ def _line(place: str, lines: dict[str, int]) -> int | None:
 
 def nearest(word: str, legal: Iterable[str]) -> str:
     """Suggest the legal word that looks most like this one: ' Did you mean ...?' or ''."""
-    close = difflib.get_close_matches(str(word), [str(x) for x in legal], n=1, cutoff=0.6)
-    return f' Did you mean "{close[0]}"?' if close else ""
+    by_lower = {str(x).lower(): str(x) for x in legal}
+    try:
+        close = difflib.get_close_matches(str(word).lower(), by_lower, n=1, cutoff=0.6)
+    except ValueError:  # a number of too many digits to be written
+        return ""
+    return f' Did you mean "{by_lower[close[0]]}"?' if close else ""
 
 
 def _described(value: Any) -> str:

@@ -149,19 +149,20 @@ class _Column:
     def values(self, dims: Sequence[str], slab: Mapping[str, slice]) -> NDArray[Any]:
         """Load a slab, with a length of one along the dims that the array does not have."""
         own = {str(d): slab[str(d)] for d in self.array.dims if str(d) in slab}
-        loaded = self.array.isel(own).values
+        loaded: Any = self.array.isel(own).values
         if self.factor != 1:
             loaded = loaded * self.factor
         if self.words:
-            there = loaded < len(self.words)
+            there: NDArray[Any] = loaded < len(self.words)
             table = np.array([*self.words, *[""] * (256 - len(self.words))])
             loaded = table[loaded]
             if not there.all():
                 loaded = np.where(there, loaded.astype(object), None)
         elif self.counts:
-            loaded = np.where(loaded == fill_of("int32"), np.nan, loaded)
+            missing = loaded == fill_of("int32")
+            loaded = np.where(missing, np.nan, loaded)
         shape = [slab[d].stop - slab[d].start if d in self.array.dims else 1 for d in dims]
-        return loaded.reshape(shape)
+        return np.reshape(loaded, shape)
 
 
 class _Search:

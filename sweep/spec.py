@@ -163,7 +163,9 @@ class _Reader:
         self.problems: list[Problem] = []
 
     def wrong(self, place: str, text: str) -> None:
-        self.problems.append(Problem(place, text))
+        problem = Problem(place, text)
+        if problem not in self.problems:
+            self.problems.append(problem)
 
     def sweep(self) -> Sweep | None:
         self._keys()

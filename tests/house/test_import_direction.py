@@ -1,0 +1,110 @@
+"""Imports run one way, physics knows no service, and heavy packages live in few files."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HOUSE = {  # a trailing dot opens a whole package, without it one module
+    "models": ("models.",),
+    "sweep": (
+        "sweep.", "models.protocol", "models.registry", "models.errors", "models.evaluate",
+        "models.units",
+    ),
+    "dashboards": ("dashboards.", "sweep"),
+}  # fmt: skip
+ONLY_IN = {
+    "dask": ("sweep/cluster.py",),
+    "distributed": ("sweep/cluster.py", "sweep/graph.py", "sweep/runner.py"),
+    "zarr": ("sweep/store.py",),
+    "xarray": ("sweep/querying.py", "sweep/runner.py", "dashboards/"),
+    "pandas": ("sweep/querying.py", "sweep/cli/query.py"),
+    "bokeh": ("dashboards/",),
+    "rich": ("sweep/progress.py", "sweep/cli/"),
+    "typer": ("sweep/cli/",),
+}
+NOT_IN_PHYSICS = ("dask", "distributed", "zarr", "xarray", "pandas", "bokeh", "rich", "typer")
+FILES = [p for folder in HOUSE for p in sorted(ROOT.glob(f"{folder}/**/*.py"))]
+
+
+def imported_names(path: Path) -> Iterator[tuple[str, bool]]:
+    """Give what a file imports, and whether it does so inside a function."""
+    tree = ast.parse(path.read_text())
+    inside = {
+        id(node)
+        for f in ast.walk(tree)
+        if isinstance(f, ast.FunctionDef | ast.AsyncFunctionDef)
+        for node in ast.walk(f)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, id(node) in inside) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            # `from models import registry` names the module models.registry
+            if module in HOUSE:
+                yield from ((f"{module}.{a.name}", id(node) in inside) for a in node.names)
+            else:
+                yield module, id(node) in inside
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_imports_point_one_way(path: Path) -> None:
+    place = path.relative_to(ROOT).as_posix()
+    own = place.partition("/")[0]
+    for name, _ in imported_names(path):
+        top = name.partition(".")[0]
+        if top in HOUSE and name not in HOUSE:
+            allowed = HOUSE[own]
+            public = own == "dashboards" and top == "sweep" and name.count(".") == 1
+            assert public or any(
+                name.startswith(a) if a.endswith(".") else name == a for a in allowed
+            ), f"{place} imports {name}"
+        if top in ONLY_IN:
+            assert place.startswith(ONLY_IN[top]), f"{place} imports {name}"
+        if own == "models":
+            assert top not in NOT_IN_PHYSICS, f"{place} imports {name}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_no_import_hides_in_a_function(path: Path) -> None:
+    """Two exceptions load by name: the table of `sweep` and the commands of the command line."""
+    hidden = [name for name, inside in imported_names(path) if inside]
+    dynamic = "import_module(" in path.read_text()
+
+    assert not hidden
+    assert not dynamic or path.relative_to(ROOT).as_posix() in (
+        "sweep/__init__.py", "sweep/cli/main.py",
+    )  # fmt: skip
+
+
+def test_dashboards_use_only_what_sweep_exports() -> None:
+    import sweep
+
+    for path in ROOT.glob("dashboards/**/*.py"):
+        for name, _ in imported_names(path):
+            if name.startswith("sweep."):
+                assert name.partition(".")[2] in sweep.__all__, f"{path.name} imports {name}"
+
+
+def test_nothing_calls_an_eigensolver_that_holds_the_interpreter() -> None:
+    """scipy's eigh keeps the lock for its whole run, and a second BLAS beside numpy's."""
+    for path in FILES:
+        for name, _ in imported_names(path):
+            assert not name.startswith("scipy.linalg"), f"{path.name} imports {name}"
+
+
+@pytest.mark.parametrize("command", ["status", "errors", "models", "plan"])
+def test_reading_commands_load_neither_dask_nor_bokeh(command: str) -> None:
+    code = (
+        f"import sys; import sweep.cli.{command}; "
+        "print([m for m in ('distributed', 'dask', 'bokeh', 'xarray') if m in sys.modules])"
+    )
+
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert out.stdout.strip() == "[]"
