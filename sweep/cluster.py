@@ -66,12 +66,21 @@ def connect(
 @contextmanager
 def _embedded(workers: int | None, *, dashboard: bool) -> Iterator[Client]:
     """Start workers of one thread each, on loopback only; they die with this process."""
-    with _interrupts_held():
-        cluster = LocalCluster(
-            n_workers=workers or cores(), threads_per_worker=1, processes=True,
-            host="127.0.0.1", dashboard_address="127.0.0.1:0" if dashboard else None,
-            memory_limit=0, silence_logs=logging.CRITICAL,
-        )  # fmt: skip
+    try:
+        with _interrupts_held():
+            cluster = LocalCluster(
+                n_workers=workers or cores(), threads_per_worker=1, processes=True,
+                host="127.0.0.1", memory_limit=0, silence_logs=logging.CRITICAL,
+                # without addresses their HTTP servers would listen on every interface
+                dashboard_address="127.0.0.1:0", worker_dashboard_address="127.0.0.1:0",
+                scheduler_kwargs={"dashboard": dashboard},
+            )  # fmt: skip
+    except RuntimeError as error:
+        msg = (
+            f"The workers of the embedded cluster did not start ({error}). In a script, call "
+            "sweep.run under `if __name__ == '__main__':`, since every worker reads the script."
+        )
+        raise UnreachableError(msg) from error
     try:
         with Client(cluster) as client:
             yield client

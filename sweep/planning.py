@@ -213,12 +213,24 @@ class Plan:
     def block_seconds(self, region: Region) -> NDArray[np.float64]:
         """Predict the seconds of every block of a region."""
         total = np.zeros(region.grid[:-1])
+        once = math.prod(self.sweep.shape[i] for i in self.scale_dims(region))
         for name in region.stages:
-            full = self.estimates[name].seconds
+            full = self.estimates[name].seconds / once
             here = np.broadcast_to(self._over(full, region), region.shape)
             total += _block_sums(here, region.chunk)
         share = np.diff([*range(0, region.cut_length, region.cut_chunk), region.cut_length])
         return (total[..., None] * share / region.cut_length).ravel()
+
+    def scale_dims(self, region: Region) -> tuple[int, ...]:
+        """Give the dims along which results are only scaled: one calculation serves them all."""
+        names = {n for s in region.stages for n in self.model.depends_on(self.model.stage(s))}
+        heavy = {self.sweep.axes[n] for n in names if n in self.sweep.axes}
+        return tuple(i for i in region.dims if i not in heavy)
+
+    def calculations(self, region: Region) -> int:
+        """Count the distinct calculations of a region that some wanted point needs."""
+        places = tuple(region.dims.index(i) for i in self.scale_dims(region))
+        return int(self.wanted(region).any(axis=places).sum())
 
     def _over(self, full: NDArray[Any], region: Region) -> NDArray[Any]:
         """Bring an array over the sweep's dims to a region's: the dearest of the others."""
@@ -238,17 +250,15 @@ class Plan:
     # --- how it is cut ----------------------------------------------------------------
 
     def _groups(self) -> list[list[Stage]]:
-        """Join stored stages that share axes and cutting with the stage they read."""
+        """Join stored stages that share axes and cutting with the stages they read."""
         groups: list[list[Stage]] = []
         stored = {self.model.variables()[n][1].name for n in self.variables}
         for stage in self._stages:
             if stage.name not in stored:
                 continue
-            home = next((g for g in groups if self._together(g, stage)), None)
-            if home is None:
-                groups.append([stage])
-            else:
-                home.append(stage)
+            homes = [g for g in groups if self._together(g, stage)]
+            others = [g for g in groups if g not in homes]
+            groups = [*others, [*(s for g in homes for s in g), stage]]
         return groups
 
     @cached_property

@@ -69,8 +69,13 @@ def report(problems: Iterable[Problem], source: str, lines: dict[str, int]) -> s
     for problem in problems:
         line = _line(problem.place, lines)
         where = f"{source}:{line}" if line else source
-        rows.append(f"  {where}  {problem.place}: {problem.text}")
+        rows.append(printable(f"  {where}  {problem.place}: {problem.text}"))
     return "\n".join(rows)
+
+
+def printable(text: str) -> str:
+    """Write what a terminal would obey, such as a line break in a key, as an escape."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _line(place: str, lines: dict[str, int]) -> int | None:

@@ -66,6 +66,10 @@ class NumericsProcess:
             self._pipe.close()
             self._pipe = None
 
+    def __del__(self) -> None:
+        self.close()  # a worker's thread has ended, and its slot with it
+        self._log.close()
+
     def _started(self) -> Connection:
         if self._pipe is not None:
             return self._pipe

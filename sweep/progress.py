@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TextIO
 
-from rich.console import Console
-from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bar
+from rich.columns import Columns
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
 from rich.table import Table
+from rich.text import Text
 
 from sweep.messages import PointError, Receipt
 from sweep.planning import Plan
@@ -157,31 +159,22 @@ class Rich:
 
     def __init__(self) -> None:
         self._console = Console()
-        self._bar = Bar(
-            TextColumn("[bold]{task.description}"), BarColumn(),
-            TextColumn("{task.percentage:>3.0f} %"),
-            TextColumn("{task.fields[counts]}"), TextColumn("[dim]{task.fields[eta]}"),
-            TimeElapsedColumn(), console=self._console,
-        )  # fmt: skip
+        self._live = Live(console=self._console, refresh_per_second=5, transient=True)
         self._shown = 0.0
 
     def start(self, event: Started) -> None:
         """Open the bar."""
         self._eta = Eta(event.plan)
+        self._at_start = fractions(event.counts)
         self._console.print(f"[bold]{event.plan.sweep.name}[/] -> {event.folder}", highlight=False)
-        total = sum(event.counts.values())
-        self._task: TaskID = self._bar.add_task(
-            "starting", total=total, completed=int(total * fractions(event.counts)),
-            counts=counts_text(event.counts), eta="",
-        )  # fmt: skip
-        self._bar.start()
+        self._live.start()
+        self._draw("starting workers", event.counts, "")
 
     def cluster(self, slots: int, dashboard: str | None) -> None:
         """Name the workers."""
         self._eta.begin()
-        self._bar.update(self._task, description=f"{slots} workers")
-        if dashboard:
-            self._bar.console.print(f"dashboard: {dashboard}")
+        where = f", dashboard {dashboard}" if dashboard else ""
+        self._console.print(f"{slots} workers{where}", highlight=False)
 
     def update(self, state: SweepState, receipt: Receipt | None) -> None:
         """Move the bar, a few times a second."""
@@ -192,22 +185,21 @@ class Rich:
             return
         self._shown = now
         counts = state.counts()
-        total = sum(counts.values())
-        rate = total * fractions(counts) / max(now - self._eta.started, 1e-9)
-        self._bar.update(
-            self._task, completed=total * fractions(counts), counts=counts_text(counts),
-            description=receipt.region if receipt else "",
-            eta=f"{rate:,.0f} points/s, {eta_text(self._eta.left(state))}",
-        )  # fmt: skip
+        points = sum(counts.values()) - counts.get("skipped", 0)
+        since = points * (fractions(counts) - self._at_start)
+        rate = since / max(now - self._eta.started, 1e-9)
+        left = f"{rate:,.1f} points/s, {eta_text(self._eta.left(state))}"
+        self._draw(receipt.region if receipt else "", counts, left)
+
+    def _draw(self, stage: str, counts: dict[str, int], left: str) -> None:
+        share = fractions(counts)
+        head = Columns([ProgressBar(completed=100 * share, width=40), f"{share:4.0%}  {stage}"])
+        self._live.update(Group(head, counts_text(counts), Text(left, style="dim")))
 
     def stop(self, event: Finished) -> None:
         """Close the bar and sum up."""
-        total = sum(event.counts.values())
-        self._bar.update(
-            self._task, completed=total * fractions(event.counts), description="ended",
-            counts=counts_text(event.counts), eta="",
-        )  # fmt: skip
-        self._bar.stop()
+        self._live.stop()
+        self._console.print(counts_text(event.counts), highlight=False)
         groups = group_errors(event.errors)
         if groups:
             table = Table("points", "kind", "message", title="failed points")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import errno
 import json
+import multiprocessing
 import shutil
 import time
 from collections.abc import Mapping
@@ -87,6 +88,7 @@ def run(
     UnreachableError : the scheduler or its workers are not there
     MachineError : the disk is full, or input or output failed
     """
+    _refuse_spawned_copy()
     sweep = read(file)
     folder = Path(workspace) / sweep.name
     try:
@@ -106,6 +108,16 @@ def run(
     finally:
         ledger.close()
         owner.release()
+
+
+def _refuse_spawned_copy() -> None:
+    """Stop a script that runs again inside each worker that it starts."""
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        msg = (
+            "sweep.run was called while a worker process was starting: the script has no guard, "
+            "so every worker runs it again. Put the call under `if __name__ == '__main__':`."
+        )
+        raise RuntimeError(msg)
 
 
 def _machine(error: OSError, folder: Path) -> MachineError:

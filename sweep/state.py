@@ -163,7 +163,7 @@ def unfinished(plan: Plan, state: SweepState) -> Iterable[tuple[Region, int]]:
 
 
 def fractions(counts: Mapping[str, int]) -> float:
-    """Give the share of the points that need no more work."""
+    """Give the share of the wanted points that need no more work."""
     open_ = counts.get("todo", 0) + counts.get("running", 0)
-    total = sum(counts.values())
+    total = sum(counts.values()) - counts.get("skipped", 0)
     return 1.0 if total == 0 else 1 - open_ / total

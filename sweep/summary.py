@@ -83,7 +83,7 @@ def summarize(plan: Plan, rates: Rates) -> Summary:
     """Count and predict."""
     sweep = plan.sweep
     wanted = int(sweep.wanted([slice(None)] * len(sweep.dims)).sum())
-    stages = tuple(_stage(plan, name, rates) for name in plan.regions)
+    stages = tuple(_stage(plan, name, wanted, rates) for name in plan.regions)
     seconds = sum(s.seconds for s in stages)
     return Summary(
         sweep.name, plan.model.name, sweep.size, sweep.size - wanted, stages,
@@ -93,13 +93,13 @@ def summarize(plan: Plan, rates: Rates) -> Summary:
     )  # fmt: skip
 
 
-def _stage(plan: Plan, name: str, rates: Rates) -> StageSummary:
+def _stage(plan: Plan, name: str, points: int, rates: Rates) -> StageSummary:
     region = plan.regions[name]
-    wanted = int(plan.wanted(region).sum())
-    share = wanted / max(region.instances, 1)
+    share = float(plan.wanted(region).mean())
+    calculations = plan.calculations(region)
     return StageSummary(
         " + ".join(region.stages), tuple(plan.sweep.dims[i].name for i in region.dims),
-        region.variables, wanted, plan.sweep.size / max(region.instances, 1), region.blocks,
+        region.variables, calculations, points / max(calculations, 1), region.blocks,
         region.chunk, region.kept,
         float(plan.block_seconds(region).sum()) * share * rates.factor(name),
     )  # fmt: skip

@@ -35,11 +35,11 @@ def _show(s: Summary) -> None:
     print(f"{s.name}: {s.points:,} points of {s.model}{skipped}")
     rows = [
         (r.stages, ", ".join(r.axes) or "-", f"{r.instances:,}",
-         f"{r.serves:,.0f}" if r.serves > 1 else "", r.blocks,
+         f"{r.serves:,.4g}" if r.serves > 1 else "", r.blocks,
          readable_seconds(r.seconds), "kept for later" if r.kept else "")
         for r in s.stages
     ]  # fmt: skip
-    show_table("", ["stages", "axes", "calculations", "points each serves", "blocks", "one core",
+    show_table("", ["stages", "axes", "calculations", "points each", "blocks", "one core",
                     ""], rows)  # fmt: skip
     how = "measured on a few points" if s.calibrated else "not measured (pilots off)"
     low, high = readable_seconds(s.seconds_low), readable_seconds(s.seconds_high)
