@@ -11,6 +11,7 @@ Source: R. F. Wallis, Lattice Dynamics of Crystal Surfaces (1973), part 2B(i), (
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
@@ -247,7 +248,7 @@ class SlabParameters(Parameters):
         if self.k_list is not None:
             return listed(self.face, self.k_list)
         if self.k_mesh is not None:
-            return on_mesh(self.face, self.k_mesh, self.k_mesh_shift)
+            return _mesh(self.crystal, self.surface, self.k_mesh, self.k_mesh_shift)
         return along_path(self.face, self.k_path or self.face.path, self.k_points)
 
     def masses(self) -> FloatArray:
@@ -657,9 +658,15 @@ def _factors(material: str | Substance) -> dict[str, float]:
     }
 
 
+@lru_cache(maxsize=32)
+def _mesh(crystal: str, surface: str, n: int, shift: str) -> KPoints:
+    """Find the irreducible points of a mesh once: a plan asks for their number many times."""
+    return on_mesh(FACES[crystal, surface], n, shift)
+
+
 def _count_wavevectors(p: SlabParameters) -> int:
     if p.k_list is not None:
         return len(p.k_list)
     if p.k_mesh is not None:
-        return len(on_mesh(p.face, p.k_mesh, p.k_mesh_shift).weight)
+        return len(p.k_set.weight)
     return p.k_points

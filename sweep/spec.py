@@ -592,7 +592,7 @@ def expand_range(kind: str, numbers: Any) -> list[float]:
         raise ValueError(msg)
     make: Any = {"linspace": np.linspace, "geomspace": np.geomspace, "logspace": np.logspace}[kind]
     with np.errstate(all="ignore"):  # what overflows is refused below
-        values = make(*numbers)
+        values = make(float(numbers[0]), float(numbers[1]), numbers[2])
     if not np.isfinite(values).all():
         msg = "leaves the range of numbers"
         raise ValueError(msg)

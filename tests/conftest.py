@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import threadpoolctl
+from distributed import Client
 
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")  # for what is loaded from here on, worker processes too
@@ -40,3 +41,12 @@ def plugin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     else:
         os.environ["PYTHONPATH"] = before
     registry._found.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def client(plugin: Path) -> Iterator[Client]:
+    """One embedded cluster of two workers for all tests that need just some cluster."""
+    from sweep.cluster import connect
+
+    with connect(None, 2, dashboard=False) as client:
+        yield client

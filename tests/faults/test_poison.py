@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from distributed import Client
 
 import sweep
 from sweep.layout import FAILED, OK, STATUS, UNSTABLE
@@ -21,13 +22,13 @@ REASONS = {
 
 
 @pytest.fixture(scope="module")
-def poisoned(tmp_path_factory: pytest.TempPathFactory) -> sweep.Result:
+def poisoned(tmp_path_factory: pytest.TempPathFactory, client: Client) -> sweep.Result:
     poison = [POISONS.get(i, "none") for i in range(100)]
     content = document(
         "poisoned", zip=[["x", "poison"]], axes={"x": {"arange": [100]}, "poison": poison},
         run={"timeout": 2, "retries": 1, "memory": "500MB"},
     )  # fmt: skip
-    return sweep.run(content, workspace=tmp_path_factory.mktemp("poison"), workers=2)
+    return sweep.run(content, workspace=tmp_path_factory.mktemp("poison"), scheduler=client)
 
 
 def test_each_poison_marks_its_own_point_with_the_reason(poisoned: sweep.Result) -> None:
@@ -75,11 +76,13 @@ def test_status_flags_say_what_the_numbers_mean(poisoned: sweep.Result) -> None:
     assert list(attrs["flag_values"]) == list(range(len(STATUS)))
 
 
-def test_a_failed_shared_stage_fails_its_points_with_one_entry(tmp_path: Path) -> None:
+def test_a_failed_shared_stage_fails_its_points_with_one_entry(
+    tmp_path: Path, client: Client
+) -> None:
     content = document("hosts", "shared-host",
                        axes={"host": [1, 13], "defect": {"arange": [12]}})  # fmt: skip
 
-    result = sweep.run(content, workspace=tmp_path, workers=1)
+    result = sweep.run(content, workspace=tmp_path, scheduler=client)
 
     (error,) = sweep.errors(result.path)
     assert (error.stage, error.point, error.kind) == ("host", {"host": 13}, "exception")

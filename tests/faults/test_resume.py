@@ -5,6 +5,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from distributed import Client
 
 import sweep
 from sweep.ledger import Ownership
@@ -88,19 +89,19 @@ def test_ctrl_c_stops_quietly_and_the_same_command_goes_on(
     assert results(tmp_path / "results" / "slow") == quiet
 
 
-def test_a_finished_sweep_computes_nothing_again(tmp_path: Path) -> None:
+def test_a_finished_sweep_computes_nothing_again(tmp_path: Path, client: Client) -> None:
     diary = tmp_path / "diary"
     content = document("once", fixed={"diary": str(diary)}, axes={"x": {"arange": [20]}})
-    sweep.run(content, workspace=tmp_path, workers=1)
+    sweep.run(content, workspace=tmp_path, scheduler=client)
 
-    again = sweep.run(content, workspace=tmp_path, workers=1)
+    again = sweep.run(content, workspace=tmp_path, scheduler=client)
 
     assert again.counts == {"ok": 19, "unstable": 1}
     assert len(diary.read_text().split()) == 20
 
 
 def test_a_shared_stage_is_computed_once_and_found_again_by_a_later_sweep(
-    tmp_path: Path,
+    tmp_path: Path, client: Client
 ) -> None:
     diary = tmp_path / "diary"
     fixed = {"diary": str(diary)}
@@ -108,51 +109,57 @@ def test_a_shared_stage_is_computed_once_and_found_again_by_a_later_sweep(
     more = {"host": [2], "defect": {"arange": [100, 112]}}
 
     first = sweep.run(document("first", "shared-host", fixed=fixed, axes=hosts),
-                      workspace=tmp_path, workers=2)  # fmt: skip
+                      workspace=tmp_path, scheduler=client)  # fmt: skip
     again = sweep.run(document("again", "shared-host", fixed=fixed, axes=more),
-                      workspace=tmp_path, workers=2)  # fmt: skip
+                      workspace=tmp_path, scheduler=client)  # fmt: skip
 
     assert sorted(diary.read_text().split()) == ["1", "2"]
     assert first.complete
     assert again.open().level.values[0, 0] == pytest.approx(32 / 7 + 100)
 
 
-def test_a_sum_has_the_same_bytes_in_one_block_and_as_a_tree_of_tasks(tmp_path: Path) -> None:
+def test_a_sum_has_the_same_bytes_in_one_block_and_as_a_tree_of_tasks(
+    tmp_path: Path, client: Client
+) -> None:
     def total(name: str, *, slow: bool) -> bytes:
         content = document(name, "lattice-sum", fixed={"sites": 12_345, "slow": slow},
                            axes={"exponent": [1.5, 2.0]})  # fmt: skip
-        return sweep.run(content, workspace=tmp_path, workers=2).open().total.values.tobytes()
+        return (
+            sweep.run(content, workspace=tmp_path, scheduler=client).open().total.values.tobytes()
+        )
 
     assert total("whole", slow=False) == total("tree", slow=True)
 
 
-def test_a_changed_file_under_the_same_name_is_refused_and_harms_nothing(tmp_path: Path) -> None:
+def test_a_changed_file_under_the_same_name_is_refused_and_harms_nothing(
+    tmp_path: Path, client: Client
+) -> None:
     content = document("mine", axes={"x": [1.0, 2.0]})
-    path = sweep.run(content, workspace=tmp_path, workers=1).path
+    path = sweep.run(content, workspace=tmp_path, scheduler=client).path
     stored = results(path)
 
     changed = document("mine", axes={"x": [1.0, 3.0]})
     with pytest.raises(sweep.RefusedError, match=r"(?s)another sweep.*\+x = .*another `name`"):
-        sweep.run(changed, workspace=tmp_path)
+        sweep.run(changed, workspace=tmp_path, scheduler=client)
 
     assert results(path) == stored
 
 
-def test_a_sweep_has_one_owner(tmp_path: Path) -> None:
+def test_a_sweep_has_one_owner(tmp_path: Path, client: Client) -> None:
     content = document("owned", axes={"x": [1.0]})
-    path = sweep.run(content, workspace=tmp_path, workers=1).path
+    path = sweep.run(content, workspace=tmp_path, scheduler=client).path
     owner = Ownership(path)
 
     with pytest.raises(sweep.RefusedError, match="one owner at a time"):
-        sweep.run(content, workspace=tmp_path)
+        sweep.run(content, workspace=tmp_path, scheduler=client)
 
     owner.release()
-    assert sweep.run(content, workspace=tmp_path).complete
+    assert sweep.run(content, workspace=tmp_path, scheduler=client).complete
 
 
-def test_a_block_of_an_earlier_owner_is_dropped(tmp_path: Path) -> None:
+def test_a_block_of_an_earlier_owner_is_dropped(tmp_path: Path, client: Client) -> None:
     content = document("late", axes={"x": [1.0, 2.0]})
-    path = sweep.run(content, workspace=tmp_path, workers=1).path
+    path = sweep.run(content, workspace=tmp_path, scheduler=client).path
     stored = {p: p.stat().st_mtime_ns for p in (path / "data.zarr").rglob("*") if p.is_file()}
 
     receipt = run_block(Order(str(path), generation=0, region="square", block=0, attempt=1))
@@ -163,9 +170,11 @@ def test_a_block_of_an_earlier_owner_is_dropped(tmp_path: Path) -> None:
     }
 
 
-def test_leftovers_of_a_killed_writer_do_not_disturb_readers(tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_writer_do_not_disturb_readers(
+    tmp_path: Path, client: Client
+) -> None:
     content = document("leftover", axes={"x": [1.0, 2.0]})
-    result = sweep.run(content, workspace=tmp_path, workers=1)
+    result = sweep.run(content, workspace=tmp_path, scheduler=client)
     (result.path / "data.zarr" / "square" / "c" / "0.0123.partial").write_bytes(b"torn")
 
     assert result.open().square.values.tolist() == [1.0, 4.0]
