@@ -104,7 +104,8 @@ class Window:
         """Send a block to the cluster."""
         order = self._order(name, block, attempt)
         region = self._plan.regions[name]
-        future = self._tree(order, region) if region.tree else self._block(order)
+        one_sum = region.tree and not order.skip
+        future = self._tree(order, region) if one_sum else self._block(order)
         self._futures[future] = order
         self._completed.add(future)
         return order

@@ -111,11 +111,6 @@ class Array:
         """Size before compression; strings are counted at their usual length."""
         return math.prod(self.shape) * ITEM_BYTES[self.variable.dtype]
 
-    @property
-    def files(self) -> int:
-        """Number of chunks."""
-        return math.prod(math.ceil(n / c) for n, c in zip(self.shape, self.chunk, strict=True))
-
 
 @dataclass(frozen=True)
 class Estimate:
@@ -409,8 +404,10 @@ class Plan:
 
     @property
     def files(self) -> int:
-        """Number of chunk files of all variables."""
-        return sum(a.files for a in self.arrays.values())
+        """Number of chunk files that a whole run writes for its variables."""
+        return sum(
+            int(self.wanted_blocks(r).sum()) * len(r.variables) for r in self.regions.values()
+        )
 
     # --- points of a block ------------------------------------------------------------
 
@@ -423,6 +420,15 @@ class Plan:
     @cached_property
     def _wanted(self) -> dict[str, NDArray[np.bool_]]:
         return {}
+
+    def wanted_blocks(self, region: Region) -> NDArray[np.bool_]:
+        """Say which blocks hold a wanted instance; the others are never run."""
+        if self.sweep.where is None:
+            return np.ones(region.blocks, dtype=bool)
+        here = self.wanted(region)
+        for axis, c in enumerate(region.chunk):
+            here = np.logical_or.reduceat(here, range(0, here.shape[axis], c), axis=axis)
+        return np.repeat(here.ravel(), region.grid[-1])
 
     def block_points(self, region: Region, block: int) -> Iterator[tuple[tuple[int, ...], Any]]:
         """Go through the wanted instances of a block: place in the region, parameters."""

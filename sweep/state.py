@@ -37,6 +37,8 @@ class SweepState:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.regions = {n: _fresh(r) for n, r in plan.regions.items()}
+        for name, region in plan.regions.items():
+            self.regions[name].done[~plan.wanted_blocks(region)] = True
         self.running: set[tuple[str, int]] = set()
 
     @classmethod
@@ -156,7 +158,7 @@ def count_status(status: NDArray[np.generic]) -> dict[str, int]:
 
 
 def unfinished(plan: Plan, state: SweepState) -> Iterable[tuple[Region, int]]:
-    """Go through the blocks that are not done and hold a wanted point."""
+    """Go through the blocks that are left."""
     for region in plan.regions.values():
         for block in np.flatnonzero(~state.regions[region.name].done):
             yield region, int(block)

@@ -1,0 +1,182 @@
+"""Everything that README.md and docs/write-a-model.md say can be typed is typed here.
+
+How a document marks its blocks:
+
+* `<!-- file: name -->` before a block: it is written to that file; a further block of the
+  same name is added to it.
+* bash blocks run line by line, in order, in one folder; `# exit code 2` at the end of a
+  line says what to expect, if not 0.
+* python blocks run as scripts, in order, in the same folder.
+* `<!-- checked -->` before a text block: each of its lines is a line of what the last block
+  printed. Numbers may differ by rounding; `...` stands for anything.
+* `<!-- not run: reason -->` before a block: it is left out.
+
+`make` is not called; its targets are looked up. `pip install .` works without a network.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = ("README.md", "docs/write-a-model.md")
+BLOCK = re.compile(r"^(?:<!-- ([^\n]*?) -->\n)?```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+EXIT_CODE = re.compile(r"\s+#\s*exit code (\d+)(?:, or (\d+))?[^#]*$")
+LEFT_OUT = ("make ", "git clone", "pip install", "dask ", "modesweep run argon.toml --scheduler")
+"""Lines that a block marked as not run may hold."""
+NUMBER = re.compile(r"[-+]?\d+\.\d*(?:[eE][-+]?\d+)?")
+SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Block:
+    mark: str
+    language: str
+    text: str
+
+
+@dataclass
+class Desk:
+    """A folder where a reader types, with `modesweep` on the path."""
+
+    folder: Path
+    printed: str = ""
+    written: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        command = self.folder / "bin" / "modesweep"
+        command.parent.mkdir()
+        command.write_text(f"#!{sys.executable} -P\nfrom sweep.cli.main import main\n\nmain()\n")
+        command.chmod(0o755)
+
+    def environment(self) -> dict[str, str]:
+        path = [str(self.folder / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]]
+        return os.environ | {
+            "PATH": os.pathsep.join(path),
+            "PYTHONPATH": str(self.folder / "plugins"),
+            "PYTHONWARNINGS": "error",
+            "COLUMNS": "200",
+        }
+
+    def write(self, name: str, text: str) -> None:
+        with (self.folder / name).open("a" if name in self.written else "w") as file:
+            file.write(f"\n\n{text}" if name in self.written else text)
+        self.written.add(name)
+
+    def type_lines(self, text: str) -> None:
+        self.printed = ""
+        for line in lines_of(text):
+            expected = {0}
+            if match := EXIT_CODE.search(line):
+                expected = {int(code) for code in match.groups() if code}
+                line = line[: match.start()]
+            if line == "pip install .":
+                line = (
+                    f"{sys.executable} -m pip install --quiet --no-index --no-deps "
+                    "--no-build-isolation --target plugins ."
+                )
+            self.call(["bash", "-c", line], expected, line)
+
+    def run_script(self, text: str) -> None:
+        self.printed = ""
+        script = self.folder / "block.py"
+        script.write_text(text)
+        self.call([sys.executable, script.name], {0}, text)
+
+    def call(self, command: list[str], expected: set[int], shown: str) -> None:
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.environment(), timeout=SECONDS,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        assert done.returncode in expected, f"{shown}\n{done.stdout}"
+        self.printed += done.stdout
+
+
+def lines_of(text: str) -> Iterator[str]:
+    """Commands of a block, without comments; a backslash joins lines."""
+    for line in text.replace("\\\n", " ").splitlines():
+        command = re.sub(r"\s+#(?! exit code).*$", "", line).strip()
+        if command and not command.startswith("#"):
+            yield command
+
+
+def blocks(document: str) -> list[Block]:
+    text = (ROOT / document).read_text()
+    found = [Block(m[1] or "", m[2], m[3]) for m in BLOCK.finditer(text)]
+    assert len(found) == text.count("\n```") / 2, "a block is not closed, or has no language"
+    return found
+
+
+def targets() -> set[str]:
+    return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+def says(printed: str, expected: str) -> bool:
+    """Look for a line, numbers up to rounding."""
+    words = expected.split()
+    return any(same(words, line.split()) for line in printed.splitlines())
+
+
+def same(expected: list[str], found: list[str]) -> bool:
+    pattern = "".join(
+        ".*" if piece == "..." else re.escape(NUMBER.sub("#", piece))
+        for piece in re.split(r"(\.\.\.)", " ".join(expected))
+    )
+    if not re.fullmatch(pattern.replace(r"\#", "#"), NUMBER.sub("#", " ".join(found))):
+        return False
+    if "..." in " ".join(expected):
+        return True
+    pairs = zip(NUMBER.findall(" ".join(expected)), NUMBER.findall(" ".join(found)), strict=True)
+    return all(float(a) == pytest.approx(float(b), rel=1e-5, abs=1e-7) for a, b in pairs)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_what_a_document_says_works(document: str, tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    for block in blocks(document):
+        if block.mark.startswith("not run:"):
+            assert all(line.startswith(LEFT_OUT) for line in lines_of(block.text)), block.text
+        elif block.mark.startswith("file: "):
+            desk.write(block.mark.removeprefix("file: "), block.text)
+        elif block.language == "bash" and "make " in block.text:
+            names = {line.split()[1] for line in lines_of(block.text)}
+            assert names <= targets(), block.text
+        elif block.language == "bash":
+            desk.type_lines(block.text)
+        elif block.language == "python":
+            desk.run_script(block.text)
+        elif block.mark == "checked":
+            missing = [x for x in block.text.splitlines() if not says(desk.printed, x)]
+            assert not missing, "\n".join(["not printed:", *missing, "but:", desk.printed])
+
+
+PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", *(
+    str(p.relative_to(ROOT)) for p in sorted((ROOT / "docs").glob("*.md"))
+))  # fmt: skip
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_targets_of_make_exist(page: str) -> None:
+    text = (ROOT / page).read_text()
+    named = set(re.findall(r"`make ([a-z-]+)`", text))
+    for block in re.findall(r"^```bash\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        named |= set(re.findall(r"^make ([a-z-]+)", block, re.MULTILINE))
+
+    assert named <= targets()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_to_files(page: str) -> None:
+    folder = (ROOT / page).parent
+    links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", (ROOT / page).read_text())
+    gone = [x for x in links if "://" not in x and not (folder / x).exists()]
+
+    assert not gone
