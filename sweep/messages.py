@@ -5,7 +5,24 @@ Both are small: data never flows through the scheduler.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+
+class Failed(Protocol):
+    """Something that failed for a reason."""
+
+    @property
+    def kind(self) -> str:
+        """Which way it failed."""
+
+    @property
+    def message(self) -> str:
+        """Why."""
+
+
+SomeFailed = TypeVar("SomeFailed", bound=Failed)
 
 
 @dataclass(frozen=True)
@@ -52,3 +69,11 @@ class Receipt:
     """Size and checksum by name."""
     worker: str = ""
     kernel: str = ""
+
+
+def grouped(failures: Iterable[SomeFailed]) -> dict[tuple[str, str], list[SomeFailed]]:
+    """Group failures by kind and message, the largest group first."""
+    groups: dict[tuple[str, str], list[SomeFailed]] = {}
+    for failure in failures:
+        groups.setdefault((failure.kind, failure.message), []).append(failure)
+    return dict(sorted(groups.items(), key=lambda item: -len(item[1])))

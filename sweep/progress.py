@@ -15,7 +15,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from sweep.messages import PointError, Receipt
+from sweep.messages import PointError, Receipt, grouped
 from sweep.planning import Plan
 from sweep.state import SweepState, fractions
 from sweep.values import readable_seconds
@@ -40,7 +40,7 @@ class Finished:
     """A run has ended, in whatever way."""
 
     counts: dict[str, int]
-    errors: list[tuple[str, PointError]]
+    errors: list[PointError]
 
 
 class Progress(Protocol):
@@ -200,7 +200,7 @@ class Rich:
         """Close the bar and sum up."""
         self._live.stop()
         self._console.print(counts_text(event.counts), highlight=False)
-        groups = group_errors(event.errors)
+        groups = grouped(event.errors)
         if groups:
             table = Table("points", "kind", "message", title="failed points")
             for (kind, message), places in groups.items():
@@ -209,20 +209,10 @@ class Rich:
             self._console.print("`modesweep errors` shows the points and the tracebacks.")
 
 
-def group_errors(
-    errors: list[tuple[str, PointError]],
-) -> dict[tuple[str, str], list[tuple[str, PointError]]]:
-    """Group failures by kind and message, the largest group first."""
-    groups: dict[tuple[str, str], list[tuple[str, PointError]]] = {}
-    for region, error in errors:
-        groups.setdefault((error.kind, error.message), []).append((region, error))
-    return dict(sorted(groups.items(), key=lambda item: -len(item[1])))
-
-
 def summary_lines(event: Finished) -> list[str]:
     """Sum up a run: counts, and failures by kind."""
     lines = [counts_text(event.counts)]
-    for (kind, message), places in group_errors(event.errors).items():
+    for (kind, message), places in grouped(event.errors).items():
         lines.append(f"  {len(places)} failed ({kind}): {message[:200]}")
     return lines
 

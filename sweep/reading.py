@@ -171,11 +171,3 @@ def _failed(plan: Plan, region: str, error: PointError) -> FailedPoint:
         plan.sweep.name, plan.model.name, region, point, error.kind, error.message,
         error.attempts, error.traceback, plan, error.place,
     )  # fmt: skip
-
-
-def group(points: list[FailedPoint]) -> dict[tuple[str, str], list[FailedPoint]]:
-    """Group failed points by kind and message, the largest group first."""
-    groups: dict[tuple[str, str], list[FailedPoint]] = {}
-    for p in points:
-        groups.setdefault((p.kind, p.message), []).append(p)
-    return dict(sorted(groups.items(), key=lambda item: -len(item[1])))

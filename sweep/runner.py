@@ -219,7 +219,9 @@ class _Runner:
         finally:
             self.state.running.clear()
             self._write_status(final=True)
-            self.progress.stop(Finished(self.state.counts(), list(self.ledger.errors())))
+            self.progress.stop(
+                Finished(self.state.counts(), [error for _, error in self.ledger.errors()])
+            )
 
     def _predicted_done(self) -> float:
         """Give the predicted seconds of what is finished, to measure the speed against."""

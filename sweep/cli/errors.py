@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sweep.cli.common import AsJson, SweepName, Workspace, show_json
 from sweep.layout import DEFAULT_WORKSPACE
-from sweep.reading import FailedPoint, errors, group
+from sweep.messages import grouped
+from sweep.reading import FailedPoint, errors
 
 MOST_POINTS = 10
 
@@ -19,7 +20,7 @@ def command(
     elif not found:
         print("No point has failed.")
     else:
-        for (kind, message), points in group(found).items():
+        for (kind, message), points in grouped(found).items():
             _show(kind, message, points)
 
 

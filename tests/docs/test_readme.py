@@ -34,6 +34,12 @@ LEFT_OUT = ("make ", "git clone", "pip install", "dask ", "modesweep run argon.t
 """Lines that a block marked as not run may hold."""
 NUMBER = re.compile(r"[-+]?\d+\.\d*(?:[eE][-+]?\d+)?")
 SECONDS = 60
+SCRIPT = f"""#!{sys.executable} -P
+from sweep.cli.main import main
+
+if __name__ == "__main__":  # worker processes read this again
+    main()
+"""
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,7 @@ class Desk:
     def __post_init__(self) -> None:
         command = self.folder / "bin" / "modesweep"
         command.parent.mkdir()
-        command.write_text(f"#!{sys.executable} -P\nfrom sweep.cli.main import main\n\nmain()\n")
+        command.write_text(SCRIPT)
         command.chmod(0o755)
 
     def environment(self) -> dict[str, str]:
@@ -62,7 +68,6 @@ class Desk:
         return os.environ | {
             "PATH": os.pathsep.join(path),
             "PYTHONPATH": str(self.folder / "plugins"),
-            "PYTHONWARNINGS": "error",
             "COLUMNS": "200",
         }
 
@@ -97,6 +102,7 @@ class Desk:
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
         assert done.returncode in expected, f"{shown}\n{done.stdout}"
+        assert "Warning" not in done.stdout, done.stdout
         self.printed += done.stdout
 
 
