@@ -5,6 +5,7 @@ Values that differ only by rounding are one value: 0.1 + 0.2 and 0.3 name the sa
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import re
@@ -21,6 +22,8 @@ from models.protocol import Parameters, Unit
 
 DIGITS = 14
 """Significant digits that tell values apart: a hundred roundings of a double still agree."""
+MOST_REASONS = 20
+"""Of how many wrong values of one parameter it is said what is wrong."""
 
 
 def canonical(value: Any) -> Any:
@@ -68,9 +71,10 @@ class FieldValues:
             return ([], large) if large else (self._many.validate_python(taken), {})
         except ValidationError as error:
             found: dict[int, list[ErrorDetails]] = {}
-            for e in error.errors(include_url=False):
+            for e in error.errors(include_url=False, include_input=False):
                 found.setdefault(int(e["loc"][0]), []).append(e)
-            return [], {i: _reason(values[i], errors) for i, errors in found.items()}
+            told = itertools.islice(found.items(), MOST_REASONS)
+            return [], dict.fromkeys(found, "") | {i: _reason(values[i], e) for i, e in told}
         except RecursionError:
             return [], {0: "nested too deeply"}
 

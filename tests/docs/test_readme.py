@@ -186,3 +186,11 @@ def test_links_lead_to_files(page: str) -> None:
     gone = [x for x in links if "://" not in x and not (folder / x).exists()]
 
     assert not gone
+
+
+@pytest.mark.parametrize("folder", ["models", "sweep", "dashboards"])
+def test_every_file_of_the_house_is_in_the_table(folder: str) -> None:
+    text = (ROOT / "docs/architecture.md").read_text()
+    files = [p.name for p in (ROOT / folder).glob("*.py") if p.name != "__init__.py"]
+
+    assert not [name for name in files if name not in text]
