@@ -40,6 +40,8 @@ class Evaluator:
         self.kept = kept
         self._memory: OrderedDict[tuple[str, Part], Arrays] = OrderedDict()
         self._bytes = 0
+        self.in_hand = ""
+        """The stage that was called last: the one to blame when a call raises."""
         self._batch: tuple[Sequence[Any], dict[tuple[str, Part], Arrays]] = ((), {})
 
     def grain(self, stage: Stage, points: Sequence[Any], part: Part = WHOLE) -> Arrays:
@@ -93,20 +95,26 @@ class Evaluator:
         for old in [key for key in done if key[1] not in (WHOLE, part)]:
             del done[old]  # a stage reads its inputs at its own part only
         if (stage.name, part) not in done:
-            inputs = {n: self._batch_input(n, points, part) for n in stage.inputs}
-            done[stage.name, part] = stage.run(points, inputs, part)
+            inputs = {n: self._batch_input(stage, n, points, part) for n in stage.inputs}
+            done[stage.name, part] = self._call(stage, points, inputs, part)
         return done[stage.name, part]
 
-    def _batch_input(self, name: str, points: Sequence[Any], part: Part) -> Arrays:
+    def _call(
+        self, stage: Stage, points: Sequence[Any], inputs: dict[str, Arrays], part: Part
+    ) -> Arrays:
+        self.in_hand = stage.name
+        return stage.run(points, inputs, part)
+
+    def _batch_input(self, reader: Stage, name: str, points: Sequence[Any], part: Part) -> Arrays:
         stage = self.model.stage(name)
-        if stage.batch_of(points[0]) == len(points) and not stage.sums:
+        if stage.batch_of(points[0]) == len(points) and _grain_by_grain(reader, stage):
             return self._run(stage, points, part if stage.cut is not None else WHOLE)
-        rows = [self._input(name, p, part) for p in points]
+        rows = [self._input(reader, name, p, part) for p in points]
         return {key: np.concatenate([row[key] for row in rows]) for key in rows[0]}
 
-    def _input(self, name: str, p: Any, part: Part) -> Arrays:
+    def _input(self, reader: Stage, name: str, p: Any, part: Part) -> Arrays:
         stage = self.model.stage(name)
-        if stage.cut is not None and not stage.sums:
+        if stage.cut is not None and _grain_by_grain(reader, stage):
             return self._single(stage, p, part)
         return self._remember((content_key(self.model, stage, p), WHOLE),
                               lambda: self.whole(stage, p))  # fmt: skip
@@ -123,8 +131,8 @@ class Evaluator:
             return {name: array[:, part.indices] for name, array in kept.items()}
         if stage.batch_of(p) > 1:
             return self.grain(stage, [p], part)
-        inputs = {name: self._input(name, p, part) for name in stage.inputs}
-        return stage.run([p], inputs, part)
+        inputs = {name: self._input(stage, name, p, part) for name in stage.inputs}
+        return self._call(stage, [p], inputs, part)
 
     def _remember(self, key: tuple[str, Part], compute: Callable[[], Arrays]) -> Arrays:
         if key in self._memory:
@@ -135,6 +143,11 @@ class Evaluator:
         while self._bytes > MEMORY_BYTES and len(self._memory) > 1:
             self._bytes -= size_of(self._memory.popitem(last=False)[1])
         return result
+
+
+def _grain_by_grain(reader: Stage, stage: Stage) -> bool:
+    """Say whether a stage is read at the reader's own part, or else whole."""
+    return not stage.sums and stage.cut in (None, reader.cut)
 
 
 def _same(a: Sequence[Any], b: Sequence[Any]) -> bool:

@@ -28,10 +28,12 @@ import numpy as np
 import threadpoolctl
 from numpy.typing import NDArray
 
-from models import registry
+from models import evaluate, protocol, registry
 from models.evaluate import Evaluator, add_tree, content_key, trimmed
 from models.protocol import Arrays, Model, Part, Stage
 
+OUR_FRAMES = (Path(__file__), Path(evaluate.__file__), Path(protocol.__file__))
+"""Files whose frames say nothing about what a model did wrong."""
 PARENT_DEATH_SIGNAL = 1
 """prctl's PR_SET_PDEATHSIG."""
 
@@ -88,6 +90,8 @@ class Failure:
     """"exception" or "memory" here; "signal" and "timeout" are seen from outside."""
     message: str
     traceback: str
+    stage: str = ""
+    """The stage that raised it; empty where that cannot be known."""
 
 
 def environment() -> dict[str, str]:
@@ -247,11 +251,14 @@ def _stored(
     }
 
 
-def failure_of(number: int, error: BaseException) -> Failure:
-    """Describe an exception of the numerics."""
+def failure_of(number: int, error: BaseException, stage: str) -> Failure:
+    """Describe an exception of the numerics, by the frames of the model that raised it."""
     kind = "memory" if isinstance(error, MemoryError) else "exception"
-    text = "".join(traceback.format_exception(error))
-    return Failure(number, kind, f"{type(error).__name__}: {error}", text[-20_000:])
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f for f in frames if Path(f.filename) not in OUR_FRAMES] or frames
+    lines = ["Traceback (most recent call last):\n", *traceback.format_list(own)]
+    text = "".join([*lines, *traceback.format_exception_only(error)])
+    return Failure(number, kind, f"{type(error).__name__}: {error}", text[-20_000:], stage)
 
 
 def address_space() -> int:
@@ -290,7 +297,7 @@ def serve(pipe: Connection) -> None:
             try:
                 reply: Answer | Failure = numerics.answer(request, number)
             except Exception as error:
-                reply = failure_of(number, error)
+                reply = failure_of(number, error, numerics.evaluator(request).in_hand)
             pipe.send(reply)
         pipe.send(None)
 

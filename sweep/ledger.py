@@ -33,9 +33,9 @@ create table if not exists block (
     primary key (region, block)
 ) without rowid;
 create table if not exists error (
-    region text not null, block integer not null, place text not null, kind text not null,
-    message text not null, traceback text not null, attempts integer not null,
-    primary key (region, place)
+    stage text not null, place text not null, region text not null, block integer not null,
+    kind text not null, message text not null, traceback text not null,
+    attempts integer not null, primary key (stage, place)
 ) without rowid;
 create table if not exists lost (
     region text not null, block integer not null, attempts integer not null,
@@ -102,8 +102,8 @@ class Ledger:
                 db.execute("delete from lost where region = ? and block = ?", (r.region, r.block))
                 for e in r.errors:
                     db.execute(
-                        "insert or replace into error values (?, ?, ?, ?, ?, ?, ?)",
-                        (r.region, r.block, json.dumps(e.place), e.kind, e.message,
+                        "insert or replace into error values (?, ?, ?, ?, ?, ?, ?, ?)",
+                        (e.stage, json.dumps(e.place), r.region, r.block, e.kind, e.message,
                          e.traceback, e.attempts),
                     )  # fmt: skip
 
@@ -131,11 +131,11 @@ class Ledger:
         """Give region, block, attempts and reason of the blocks that were lost."""
         return list(self._db.execute("select region, block, attempts, message from lost"))
 
-    def errors(self) -> Iterator[tuple[str, PointError]]:
-        """Go through the failed instances, with their region."""
-        query = "select region, place, kind, message, traceback, attempts from error"
-        for region, place, kind, message, trace, attempts in self._db.execute(query):
-            yield region, PointError(tuple(json.loads(place)), kind, message, trace, attempts)
+    def errors(self) -> Iterator[PointError]:
+        """Go through the failed instances."""
+        query = "select stage, place, kind, message, traceback, attempts from error"
+        for stage, place, kind, message, trace, attempts in self._db.execute(query):
+            yield PointError(stage, tuple(json.loads(place)), kind, message, trace, attempts)
 
     def fact(self, name: str) -> Any:
         """Read a noted fact, or None."""

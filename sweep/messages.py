@@ -40,10 +40,12 @@ class Order:
 
 @dataclass(frozen=True)
 class PointError:
-    """Why one point of a block failed."""
+    """Why one instance of a stage failed."""
 
+    stage: str
+    """The stage to blame: that of the point, or a shared one before it."""
     place: tuple[int, ...]
-    """Indices along the region's dims."""
+    """Indices along the dims of the sweep that the stage depends on."""
     kind: str
     message: str
     traceback: str

@@ -24,7 +24,8 @@ SLAB_ELEMENTS = 2**21
 """Elements of a variable that are looked at in one go."""
 SAME = 1e-9
 """Relative distance within which a number selects a value of an axis."""
-NOT_ROWS = ("status", "attempts", "seconds")
+REDUCED_FREQUENCIES = ("sqrt(epsilon/m)/sigma", "sqrt(k/m)")
+"""Units of a frequency in a store without a scale."""
 
 
 def open_dataset(sweep: str | Path, workspace: str | Path = DEFAULT_WORKSPACE) -> xarray.Dataset:
@@ -100,16 +101,18 @@ def selected(dataset: xarray.Dataset, select: Mapping[str, Any]) -> xarray.Datas
     ------
     InputError : an axis or a value that is not there
     """
+    chosen: dict[str, list[int]] = {}
     for name, wanted in select.items():
         if name not in dataset.coords or dataset[name].ndim != 1:
-            axes = [str(n) for n, c in dataset.coords.items() if c.ndim == 1]
+            axes = sorted(str(n) for n, c in dataset.coords.items() if c.ndim == 1)
             msg = (f"--select names {name!r}, which is no axis or dim.{nearest(name, axes)} "
                    f"Known: {', '.join(axes)}.")  # fmt: skip
             raise InputError(msg)
         values = wanted if isinstance(wanted, list | tuple) else [wanted]
         places = [_place(dataset[name], name, v) for v in values]
-        dataset = dataset.isel({dataset[name].dims[0]: places})
-    return dataset
+        dim = str(dataset[name].dims[0])  # zipped axes share one: both must fit
+        chosen[dim] = [i for i in chosen.get(dim, places) if i in places]
+    return dataset.isel(chosen)
 
 
 def _place(coordinate: xarray.DataArray, name: str, value: Any) -> int:
@@ -146,6 +149,10 @@ class _Column:
         """Whole numbers, with a missing value that NaN stands for while searching."""
         return self.array.dtype == np.int32
 
+    def nothing(self) -> NDArray[Any]:
+        """Give no values, of the kind that values have."""
+        return np.empty(0, dtype="U1" if self.words else self.array.dtype)
+
     def values(self, dims: Sequence[str], slab: Mapping[str, slice]) -> NDArray[Any]:
         """Load a slab, with a length of one along the dims that the array does not have."""
         own = {str(d): slab[str(d)] for d in self.array.dims if str(d) in slab}
@@ -172,7 +179,7 @@ class _Search:
         self, dataset: xarray.Dataset, condition: Expression, variables: Sequence[str],
         unit: str | None,
     ) -> None:  # fmt: skip
-        known = [str(n) for n in dataset.variables]
+        known = sorted(str(n) for n in dataset.variables)
         unknown = check_names(condition, known, "variable or axis or dim", "the query")
         unknown += [
             f"--vars names {n!r}, which is not in the store.{nearest(n, known)} "
@@ -184,16 +191,16 @@ class _Search:
         self._check_unit(unit)
         self.condition = condition
         used = dict.fromkeys([*condition.names(), *variables])
-        dims = {d for n in used for d in dataset[n].dims}
-        # in the order of the store: axes first, then own dims
-        order = [
-            str(d) for d in dict.fromkeys(d for a in dataset.variables.values() for d in a.dims)
-        ]
+        # axes in the order of the sweep, then own dims in that of the variables: a store lists
+        # its arrays in any order
+        most_dims = sorted(used, key=lambda n: -dataset[n].ndim)
+        dims = [*dict.fromkeys(str(d) for n in most_dims for d in dataset[n].dims)]
         axes = [str(d) for d in dataset["status"].dims]
-        self.dims = [d for d in [*axes, *[o for o in order if o not in axes]] if d in dims]
-        beside = [
-            str(n) for n, c in dataset.coords.items() if set(c.dims) <= set(self.dims) and c.ndim
-        ]
+        self.dims = [*[a for a in axes if a in dims], *[d for d in dims if d not in axes]]
+        beside = sorted(
+            (str(n) for n, c in dataset.coords.items() if c.ndim and set(c.dims) <= set(dims)),
+            key=lambda n: (n not in dims, n),
+        )
         shown_first = [n for d in self.dims for n in beside if dataset[n].dims[0] == d]
         names = dict.fromkeys([*shown_first, *used])
         self.columns = {n: self._column(dataset, n, unit) for n in names}
@@ -212,16 +219,19 @@ class _Search:
         factor = 1.0
         if unit in FREQUENCY_UNITS and stored in FREQUENCY_UNITS:
             factor, stored = FREQUENCY_UNITS[unit] / FREQUENCY_UNITS[stored], unit
-        elif unit is not None and (name == "frequency" or stored in FREQUENCY_UNITS):
-            reduced = stored not in FREQUENCY_UNITS
-            if reduced != (unit == "reduced"):
-                why = (
-                    "its points are not brought back" if unit == "reduced"
-                    else "a sweep in reduced units has no scale. Run it with a `material`"
-                )  # fmt: skip
-                msg = (f"{name} is stored in {stored}, which --unit {unit} cannot express: "
-                       f"{why}, or leave --unit out.")  # fmt: skip
-                raise InputError(msg)
+        elif unit in FREQUENCY_UNITS and stored in REDUCED_FREQUENCIES:
+            msg = (
+                f"{name} is stored in {stored}, which --unit {unit} cannot express: a sweep in "
+                "reduced units has no scale. Run it with a `material`, or leave --unit out."
+            )
+            raise InputError(msg)
+        elif unit == "reduced" and stored in FREQUENCY_UNITS:
+            msg = (
+                f"{name} is stored in {stored}, which --unit reduced cannot express: a query "
+                "does not take the scale of a `material` out again. "
+                f"Use {', '.join(FREQUENCY_UNITS)}, or leave --unit out."
+            )
+            raise InputError(msg)
         words = tuple(str(array.attrs.get("flag_meanings", "")).split())
         return _Column(name, array, factor, words, "" if stored == "1" else stored)
 
@@ -259,7 +269,7 @@ class _Search:
             mask = np.broadcast_to(self.condition.evaluate_condition(values), shape)
             yield self._rows(slab, np.nonzero(mask), shape, values)
         if not slabs:
-            yield self._framed({n: np.empty(0) for n in self.columns})
+            yield self._framed({n: c.nothing() for n, c in self.columns.items()})
 
     def _rows(
         self, slab: Mapping[str, slice], places: tuple[NDArray[np.intp], ...],
@@ -268,7 +278,7 @@ class _Search:
         rows = {}
         for name, column in self.columns.items():
             if places and not len(places[0]):
-                rows[name] = np.empty(0, dtype=column.array.dtype)
+                rows[name] = column.nothing()
                 continue
             values = loaded.get(name)
             if values is None:

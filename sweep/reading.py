@@ -70,13 +70,11 @@ class FailedPoint:
 
     def reproduce(self) -> None:
         """Compute the point in this process, which raises what it raised."""
-        region = self._plan.regions[self.stage]
+        stage = self._plan.model.stage(self.stage)
         index = [0] * len(self._plan.sweep.dims)
-        for dim, i in zip(region.dims, self._place, strict=True):
+        for dim, i in zip(self._plan.dims_of(stage), self._place, strict=True):
             index[dim] = i
-        evaluator = Evaluator(self._plan.model)
-        for name in region.stages:
-            evaluator.whole(self._plan.model.stage(name), self._plan.sweep.point(index))
+        Evaluator(self._plan.model).whole(stage, self._plan.sweep.point(index))
 
     def as_dict(self) -> dict[str, Any]:
         """Give plain values, for JSON."""
@@ -151,23 +149,23 @@ def errors(sweep: str | Path, workspace: str | Path = DEFAULT_WORKSPACE) -> list
     plan = stored_plan(folder)
     ledger = Ledger(folder)
     try:
-        found = [_failed(plan, region, error) for region, error in ledger.errors()]
+        found = [_failed(plan, error) for error in ledger.errors()]
         for region, block, attempts, message in ledger.lost():
+            stage = plan.regions[region].stages[-1]
             for place, _ in plan.block_points(plan.regions[region], block):
-                lost = PointError(place, "lost", message, "", attempts)
-                found.append(_failed(plan, region, lost))
+                found.append(_failed(plan, PointError(stage, place, "lost", message, "", attempts)))
         return found
     finally:
         ledger.close()
 
 
-def _failed(plan: Plan, region: str, error: PointError) -> FailedPoint:
+def _failed(plan: Plan, error: PointError) -> FailedPoint:
     point = {}
-    for place, i in zip(plan.regions[region].dims, error.place, strict=True):
+    for place, i in zip(plan.dims_of(plan.model.stage(error.stage)), error.place, strict=True):
         for axis, values in plan.sweep.dims[place].values.items():
             value = values[i]
             point[axis] = value if isinstance(value, int | float) else as_text(value)
     return FailedPoint(
-        plan.sweep.name, plan.model.name, region, point, error.kind, error.message,
+        plan.sweep.name, plan.model.name, error.stage, point, error.kind, error.message,
         error.attempts, error.traceback, plan, error.place,
     )  # fmt: skip

@@ -102,8 +102,8 @@ def run(
         runner.run(workers, scheduler, dashboard=dashboard)
         return Result(sweep.name, folder, sweep.outputs, runner.state.counts())
     except OSError as error:
-        if isinstance(error, SweepError):
-            raise
+        if isinstance(error, SweepError | BrokenPipeError):
+            raise  # a broken pipe is the reader of our output going away, not the disk
         raise _machine(error, folder) from error
     finally:
         ledger.close()
@@ -219,9 +219,7 @@ class _Runner:
         finally:
             self.state.running.clear()
             self._write_status(final=True)
-            self.progress.stop(
-                Finished(self.state.counts(), [error for _, error in self.ledger.errors()])
-            )
+            self.progress.stop(Finished(self.state.counts(), list(self.ledger.errors())))
 
     def _predicted_done(self) -> float:
         """Give the predicted seconds of what is finished, to measure the speed against."""

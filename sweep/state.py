@@ -29,6 +29,8 @@ class RegionState:
     """Rank of the worst status of those pieces."""
     attempts: NDArray[np.uint8]
     seconds: NDArray[np.float32]
+    never: int = 0
+    """Blocks without a wanted point, which are never run and count as done."""
 
 
 class SweepState:
@@ -38,7 +40,9 @@ class SweepState:
         self.plan = plan
         self.regions = {n: _fresh(r) for n, r in plan.regions.items()}
         for name, region in plan.regions.items():
-            self.regions[name].done[~plan.wanted_blocks(region)] = True
+            wanted = plan.wanted_blocks(region)
+            self.regions[name].done[~wanted] = True
+            self.regions[name].never = int((~wanted).sum())
         self.running: set[tuple[str, int]] = set()
 
     @classmethod
@@ -125,9 +129,10 @@ class SweepState:
         return count_status(self.arrays()["status"])
 
     def blocks(self) -> tuple[int, int]:
-        """Give how many blocks are finished, of how many."""
+        """Give how many blocks are finished, of how many that hold a wanted point."""
+        never = sum(s.never for s in self.regions.values())
         done = sum(int(s.done.sum()) for s in self.regions.values())
-        return done, sum(r.blocks for r in self.plan.regions.values())
+        return done - never, sum(r.blocks for r in self.plan.regions.values()) - never
 
     def _in_flight(self, name: str, region: Region) -> NDArray[np.bool_]:
         here = np.zeros(region.shape, dtype=bool)

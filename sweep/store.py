@@ -24,6 +24,7 @@ from zarr.storage import LocalStore
 from sweep.durable import write_files
 from sweep.layout import DATA, STATUS, fill_of
 from sweep.planning import Array, Plan, Region
+from sweep.values import unit_of
 
 MISSING_FLAG = 255
 STATUS_CHUNK = 2**20
@@ -53,7 +54,7 @@ def create(folder: Path, plan: Plan, attributes: Mapping[str, Any]) -> None:
     group.attrs.update({**attributes, **({"coordinates": " ".join(beside)} if beside else {})})
     _create_coordinates(group, plan)
     for name, array in plan.arrays.items():
-        _create_array(group, name, array)
+        _create_array(group, name, array, plan.model.source)
     _create_status(group, plan)
 
 
@@ -62,7 +63,10 @@ def _create_coordinates(group: zarr.Group, plan: Plan) -> None:
     fields = plan.model.parameters.model_fields
     for swept in sweep.dims:
         for axis in swept.values:
-            note: dict[str, Any] = {"long_name": fields[axis].description or axis}
+            note: dict[str, Any] = {
+                "units": unit_of(fields[axis]) or "1",
+                "long_name": fields[axis].description or axis,
+            }
             _put(group, axis, sweep.coordinates[axis], (swept.name,), note)
     used = {d for a in plan.arrays.values() for d in a.variable.dims}
     first = sweep.point([0] * len(sweep.dims))
@@ -85,9 +89,11 @@ def _put(
     array[...] = values.astype(object) if text else values
 
 
-def _create_array(group: zarr.Group, name: str, array: Array) -> None:
+def _create_array(group: zarr.Group, name: str, array: Array, source: str) -> None:
     v = array.variable
-    attrs: dict[str, Any] = {"units": array.unit, "long_name": v.long_name, "source": v.source}
+    attrs: dict[str, Any] = {
+        "units": array.unit, "long_name": v.long_name, "source": v.source or source,
+    }  # fmt: skip
     if v.flags:
         attrs |= {
             "flag_values": list(range(len(v.flags))), "flag_meanings": " ".join(v.flags),
@@ -115,7 +121,9 @@ def _status_array(
         name, shape=plan.sweep.shape, chunks=status_chunk(plan.sweep.shape), dtype=dtype,
         fill_value=np.nan if dtype == "float32" else 0,
         dimension_names=[d.name for d in plan.sweep.dims],
-        attributes={"units": unit, "long_name": long_name, **(flags or {})},
+        attributes={
+            "units": unit, "long_name": long_name, "source": "ledger of the sweep", **(flags or {}),
+        },
         compressors=[_COMPRESSOR],
     )  # fmt: skip
 

@@ -99,7 +99,8 @@ def _stage(plan: Plan, name: str, points: int, rates: Rates) -> StageSummary:
     calculations = plan.calculations(region)
     return StageSummary(
         " + ".join(region.stages), tuple(plan.sweep.dims[i].name for i in region.dims),
-        region.variables, calculations, points / max(calculations, 1), region.blocks,
+        region.variables, calculations, points / max(calculations, 1),
+        int(plan.wanted_blocks(region).sum()),
         region.chunk, region.kept,
         float(plan.block_seconds(region).sum()) * share * rates.factor(name),
     )  # fmt: skip

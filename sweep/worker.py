@@ -51,7 +51,7 @@ class Board:
     status: NDArray[np.uint8]
     attempts: NDArray[np.uint8]
     seconds: NDArray[np.float32]
-    errors: list[PointError]
+    errors: dict[tuple[str, tuple[int, ...]], PointError]
     kept: dict[str, bytes]
 
 
@@ -104,7 +104,7 @@ def _commit(sweep: OpenSweep, region: Region, order: Order, board: Board, kernel
     return Receipt(
         order.region, order.block, order.generation,
         status=board.status.tobytes(), attempts=board.attempts.tobytes(),
-        seconds=board.seconds.tobytes(), errors=tuple(board.errors), files=files,
+        seconds=board.seconds.tobytes(), errors=tuple(board.errors.values()), files=files,
         worker=socket.gethostname(), kernel=kernel,
     )  # fmt: skip
 
@@ -120,7 +120,7 @@ def _empty_board(plan: Plan, region: Region, block: int) -> Board:
         values[name] = np.full((*box, *own), fill_of(v.dtype), dtype=dtype)
     return Board(
         values, np.zeros(box, np.uint8), np.zeros(box, np.uint8),
-        np.full(box, np.nan, np.float32), [], {},
+        np.full(box, np.nan, np.float32), {}, {},
     )  # fmt: skip
 
 
@@ -165,7 +165,7 @@ def _fill(
             elif failure.kind in DEATHS and job.starts <= retries:
                 todo.append(_Job((unit,), job.starts + 1))
             else:
-                _fail(board, points, places, unit, failure, job.starts)
+                _fail(sweep.plan, region, board, points, places, unit, failure, job.starts)
 
 
 def _places(
@@ -265,14 +265,19 @@ def _take(
 
 
 def _fail(
-    board: Board, points: Sequence[tuple[tuple[int, ...], Any]],
+    plan: Plan, region: Region, board: Board, points: Sequence[tuple[tuple[int, ...], Any]],
     places: Sequence[tuple[int, ...]], unit: Unit, failure: Failure, starts: int,
 ) -> None:  # fmt: skip
+    """Mark the points of a unit failed, and blame the stage that failed once."""
+    stage = failure.stage or region.stages[-1]
+    dims = [region.dims.index(d) for d in plan.dims_of(plan.model.stage(stage))]
     for i in unit.points:
         board.status[places[i]] = FAILED
         board.attempts[places[i]] = starts
-        board.errors.append(
-            PointError(points[i][0], failure.kind, failure.message, failure.traceback, starts)
+        board.seconds[places[i]] = 0.0
+        place = tuple(points[i][0][d] for d in dims)
+        board.errors[stage, place] = PointError(
+            stage, place, failure.kind, failure.message, failure.traceback, starts
         )
 
 
@@ -326,7 +331,7 @@ def finish_sum(order: Order, total: Partial) -> Receipt:
     places = [(0,) * len(region.dims)]
     unit = Unit((0,), None)
     if total.failure is not None:
-        _fail(board, points, places, unit, total.failure, order.attempt)
+        _fail(sweep.plan, region, board, points, places, unit, total.failure, order.attempt)
     else:
         _finish(sweep, region, board, points[0][1], places, total)
     return _commit(sweep, region, order, board, total.kernel)

@@ -62,6 +62,10 @@ def ideal_heights(face: Face, layers: int, distance: float) -> FloatArray:
     return np.asarray(face.spacing * distance * ((layers - 1) / 2 - np.arange(layers)), float)
 
 
+STEPS = 60
+"""Steps of the relaxation before it gives up."""
+
+
 @dataclass(frozen=True)
 class LayerSums:
     """Energy, normal forces and Hessian of rigid layers at given heights."""
@@ -125,18 +129,18 @@ def relaxed_heights(
     """
     forces = LennardJones()
     z = heights.copy()
-    shift = np.full((len(z), len(z)), 1.0)
+    shift = np.ones_like(strength)  # makes the rigid shift stiff; no force acts along it
+    strongest = max(1.0, float(strength.max()))
     residual = np.inf
-    for _ in range(60):
+    for _ in range(STEPS):
         sums = layer_sums(forces, pairs, distance, z, strength)
-        previous, residual = residual, float(np.abs(sums.force).max())
+        previous, residual = residual, float(np.abs(sums.force).max()) / strongest
         if residual < 1e-12 or (residual < 1e-10 and residual >= previous):
             return z - z.mean()
         step = np.linalg.solve(sums.hessian + shift, sums.force)
-        limit = 0.1 * distance / max(float(np.abs(step).max()), 0.1 * distance)
-        z += limit * step
+        z += step * min(1.0, 0.1 * distance / float(np.abs(step).max()))
     msg = (
         f"The layers did not come to rest: the largest force is {residual:.3g} epsilon/sigma "
-        "after 60 steps. A changed bond may have no equilibrium. Use bond ratios nearer to 1."
+        f"after {STEPS} steps. A changed bond may have no equilibrium. Use bond ratios nearer to 1."
     )
     raise NumericsError(msg)

@@ -36,20 +36,20 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[objec
 
 
 def assignments(given: Sequence[str], what: str) -> dict[str, Any]:
-    """Read `axis=value` pairs; values are TOML, and a bare word is a string.
+    """Read `axis=value` pairs; values are TOML, a bare word is a string, repeats make a list.
 
     Raises
     ------
     InputError : a pair without `=`
     """
-    found = {}
+    found: dict[str, list[Any]] = {}
     for pair in given:
         name, equals, text = pair.partition("=")
         if not equals or not name.strip():
             msg = f"{what} {pair!r} is not of the form axis=value. Write for instance layers=21."
             raise InputError(msg)
-        found[name.strip()] = _value(text.strip())
-    return found
+        found.setdefault(name.strip(), []).append(_value(text.strip()))
+    return {name: v if len(v) > 1 else v[0] for name, v in found.items()}
 
 
 def _value(text: str) -> Any:

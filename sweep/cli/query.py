@@ -35,7 +35,9 @@ def command(
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write JSON; - is standard output.")
     ] = None,
-    parquet: Annotated[Path | None, typer.Option(help="Write a Parquet file.")] = None,
+    parquet: Annotated[
+        Path | None, typer.Option(help="Write Parquet; - is standard output.")
+    ] = None,
     workspace: Workspace = DEFAULT_WORKSPACE,
 ) -> None:
     """Find modes and points by a condition; print a table, or write a file."""
@@ -75,10 +77,14 @@ def _write_parquet(table: pd.DataFrame, out: Path) -> None:
         msg = f"Parquet has no complex numbers, as {wrong[0]} holds. Write --csv or --json."
         raise InputError(msg)
     try:
-        table.to_parquet(out, index=False)
+        content = table.to_parquet(None, index=False)
     except ImportError:
         msg = "--parquet needs pyarrow, which is not installed. Install modesweep[parquet]."
         raise InputError(msg) from None
+    if str(out) == "-":
+        sys.stdout.buffer.write(content)
+    else:
+        out.write_bytes(content)
 
 
 def _show(table: pd.DataFrame) -> None:
