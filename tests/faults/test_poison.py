@@ -89,3 +89,22 @@ def test_a_failed_shared_stage_fails_its_points_with_one_entry(
     assert result.counts == {"ok": 12, "failed": 12}
     assert np.isnan(result.open().level.sel(host=13)).all()
     assert result.open().level.sel(host=1, defect=3).item() == pytest.approx(16 / 7 + 3)
+
+
+def test_an_input_that_fails_is_blamed_once_whoever_makes_it_again(
+    tmp_path: Path, client: Client
+) -> None:
+    """The relaxation is a region of its own, and made again in the blocks of the modes."""
+    content = document("loose", "slab", outputs=["frequency", "layer_height"],
+                       fixed={"layers": 4, "cutoff": 3.0, "k_points": 8},
+                       axes={"surface_bond_ratio": [1.0, 0.001],
+                             "adlayer_mass_ratio": [1.0, 2.0], "adlayer": ["one side"]})  # fmt: skip
+
+    result = sweep.run(content, workspace=tmp_path, scheduler=client)
+
+    (error,) = sweep.errors(result.path)
+    assert (error.stage, error.kind) == ("structure", "exception")
+    assert error.point["surface_bond_ratio"] == 0.001
+    assert "relaxed_heights" in error.traceback
+    assert "evaluate.py" not in error.traceback
+    assert result.counts == {"ok": 2, "failed": 2}
