@@ -46,4 +46,10 @@ def get(name: str) -> Model:
     if name not in found:
         msg = f"There is no model {name!r}. Known models: {', '.join(sorted(found))}."
         raise ModelInputError(msg)
-    return found[name]()
+    return _made(found[name])
+
+
+@cache
+def _made(model: type[Model]) -> Model:
+    """Make a model once: it has no state, and equal sweeps have the same one."""
+    return model()

@@ -95,10 +95,11 @@ def test_an_input_that_fails_is_blamed_once_whoever_makes_it_again(
     tmp_path: Path, client: Client
 ) -> None:
     """The relaxation is a region of its own, and made again in the blocks of the modes."""
-    content = document("loose", "slab", outputs=["frequency", "layer_height"],
-                       fixed={"layers": 4, "cutoff": 3.0, "k_points": 8},
-                       axes={"surface_bond_ratio": [1.0, 0.001],
-                             "adlayer_mass_ratio": [1.0, 2.0], "adlayer": ["one side"]})  # fmt: skip
+    content = document(
+        "loose", "slab", outputs=["frequency", "layer_height"],
+        fixed={"layers": 4, "cutoff": 3.0, "k_points": 8, "adlayer": "one side"},
+        axes={"surface_bond_ratio": [1.0, 0.001], "adlayer_mass_ratio": [1.0, 2.0]},
+    )  # fmt: skip
 
     result = sweep.run(content, workspace=tmp_path, scheduler=client)
 

@@ -116,7 +116,8 @@ TOML = {
         SLAB + "[fixed]\nmaterial = { epsilon_K = 120, mass_u = 40 }\n", "bad.toml:5",
         "`sigma_angstrom` is missing", "a table with epsilon_K, sigma_angstrom, mass_u"),
     "substance with too much": (
-        SLAB + "[fixed]\nmaterial = { epsilon_K = 1, sigma_angstrom = 1, mass_u = 1, name = 'x' }\n",
+        SLAB
+        + "[fixed]\nmaterial = { epsilon_K = 1, sigma_angstrom = 1, mass_u = 1, name = 'x' }\n",
         "bad.toml:5", "unknown key `name`"),
     "substance with a typo inside": (
         SLAB + "[fixed.material]\nepsilon_K = 120\nsigma_angstrom = 'x'\nmass_u = 40\n",
@@ -239,7 +240,8 @@ TOML = {
     "geometric across zero": (
         CHAIN + "[axes]\nmass_ratio = { geomspace = [-1, 2, 3] }\n", "same sign, neither zero"),
     "steps of zero": (
-        CHAIN + "[axes]\natoms = { arange = [3, 9, 0] }\n", r"arange: \[3, 9, 0\]", "step not zero"),
+        CHAIN + "[axes]\natoms = { arange = [3, 9, 0] }\n",
+        r"arange: \[3, 9, 0\]", "step not zero"),
     "steps away": (CHAIN + "[axes]\natoms = { arange = [3, 9, -1] }\n", "has no values"),
     "steps into what is not allowed": (
         CHAIN + "[axes]\natoms = { arange = [4] }\n", r"axes.atoms\[0\]: 0 is not", r"\[1\]: 1 is"),
@@ -295,7 +297,8 @@ TOML = {
     "output twice": (
         SLAB + 'outputs = ["frequency", "frequency"]\n', "bad.toml:4", "names a variable twice"),
     "output in no list": (SLAB + 'outputs = "frequency"\n', "outputs: must be a list of variables"),
-    "no output": (SLAB + "outputs = []\n", "bad.toml:4", r"must be a list of variables; it is \[\]"),
+    "no output": (
+        SLAB + "outputs = []\n", "bad.toml:4", r"must be a list of variables; it is \[\]"),
     "output is a number": (SLAB + "outputs = [1]\n", r"must be a list of variables; it is \[1\]"),
     "output of no length": (
         CHAIN + 'outputs = ["mean_square_displacement"]\n', "bad.toml:4", "would hold nothing",

@@ -140,7 +140,7 @@ def test_further_variables_stand_beside_each_place(stores: Path) -> None:
     wanted = everything[everything.mode_kind == "below"].reset_index(drop=True)
     assert_frame_equal(found, wanted[list(found.columns)], check_dtype=False)
     assert set(found.attempts) == {1}
-    assert {"G", "M", "K", ""} == {*found.k_label}
+    assert {*found.k_label} == {"M", "K", ""}  # at G the bulk bands begin at zero
 
 
 def test_true_gives_every_place(stores: Path) -> None:
@@ -286,7 +286,7 @@ def test_a_unit_holds_for_the_numbers_asked_and_given(
     assert found.attrs["units"]["elastic_constant"] == "GPa"
     assert len(found) == len(plain) > 0
     for name in ("frequency", "bulk_band"):
-        assert found[name] == pytest.approx(plain[name] * factor, rel=1e-12)
+        np.testing.assert_allclose(found[name], plain[name] * factor, rtol=1e-12)
     assert (found.elastic_constant == plain.elastic_constant).all()
 
 
@@ -388,7 +388,7 @@ def test_nothing_found_keeps_columns_kinds_and_units(stores: Path) -> None:
     assert_frame_equal(none, some.iloc[:0], check_index_type=False)
 
 
-@pytest.mark.parametrize("elements", [60, 500])
+@pytest.mark.parametrize("elements", [300, 900])
 def test_the_table_does_not_depend_on_how_much_is_looked_at_in_one_go(
     stores: Path, monkeypatch: pytest.MonkeyPatch, elements: int
 ) -> None:

@@ -1,0 +1,194 @@
+"""The plan covers every point once, shares no chunk, and says what will be there."""
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from distributed import Client
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import sweep
+from sweep import planning
+from sweep.planning import Plan
+from sweep.problems import RefusedError
+from sweep.spec import Sweep, read
+from sweep.summary import check_budget
+
+
+def slabs(**tables: Any) -> dict[str, Any]:
+    return {"modesweep": 1, "name": "slabs", "model": "slab", **tables}
+
+
+def chains(points: int) -> Plan:
+    axes = {"mass_ratio": {"linspace": [0.1, 5, points // 10]},
+            "end_mass_ratio": {"linspace": [0.1, 5, 10]}}  # fmt: skip
+    return Plan(read({"modesweep": 1, "name": "chains", "model": "chain",
+                      "fixed": {"atoms": 10}, "axes": axes}))  # fmt: skip
+
+
+SURFACES = st.lists(st.sampled_from(["100", "110", "111"]), min_size=1, max_size=3, unique=True)
+LAYERS = st.lists(st.integers(3, 40), min_size=1, max_size=4, unique=True)
+RATIOS = st.lists(st.integers(1, 50), min_size=1, max_size=12, unique=True)
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> Plan:
+    axes = {
+        "surface": draw(SURFACES), "layers": draw(LAYERS),
+        "adlayer_mass_ratio": [n / 10 for n in draw(RATIOS)],
+        "material": draw(st.sampled_from([["Ar"], ["Ar", "Xe"]])),
+    }  # fmt: skip
+    kept = draw(st.lists(st.sampled_from(sorted(axes)), min_size=1, unique=True))
+    fixed = {"adlayer": "one side", "k_points": draw(st.integers(10, 300))}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(planning, "BLOCK_SECONDS", draw(st.sampled_from([1e-3, 0.05, 4.0])))
+        patch.setattr(planning, "MOST_SECONDS", draw(st.sampled_from([1e-3, 0.1, 8.0])))
+        patch.setattr(planning, "LEAST_SECONDS", draw(st.sampled_from([0.0, 0.3])))
+        patch.setattr(planning, "KEEP_SECONDS", draw(st.sampled_from([0.0, 1.0, 1e9])))
+        return Plan(read(slabs(fixed=fixed, axes={n: axes[n] for n in kept})))
+
+
+@settings(max_examples=60, derandomize=True, deadline=None)
+@given(plans())
+def test_every_element_belongs_to_exactly_one_block(plan: Plan) -> None:
+    for region in plan.regions.values():
+        count = np.zeros((*region.shape, region.cut_length), dtype=int)
+        for block in range(region.blocks):
+            count[(*region.box(block), slice(*region.cut_range(block)))] += 1
+
+        assert (count == 1).all()
+
+
+@settings(max_examples=60, derandomize=True, deadline=None)
+@given(plans())
+def test_a_block_writes_whole_chunks_and_no_chunk_has_two_blocks(plan: Plan) -> None:
+    for name, array in plan.arrays.items():
+        region = plan.regions[array.region]
+        chunks: set[tuple[int, ...]] = set()
+        for block in range(region.blocks):
+            box = [*region.box(block)]
+            if region.cut in plan.variables[name].dims:
+                box.append(slice(*region.cut_range(block)))
+            for s, c, n in zip(box, array.chunk, array.shape, strict=False):
+                assert s.start % c == 0
+                assert s.stop % c == 0 or s.stop == n
+            spans = [
+                range(s.start // c, -(-s.stop // c)) for s, c in zip(box, array.chunk, strict=False)
+            ]
+            mine = set(itertools.product(*spans))
+            assert not chunks & mine
+            chunks |= mine
+
+
+@settings(max_examples=60, derandomize=True, deadline=None)
+@given(plans())
+def test_cuts_fall_between_whole_grains_of_every_point(plan: Plan) -> None:
+    for region in plan.regions.values():
+        if region.cut is None or region.cut_chunk == region.cut_length:
+            continue
+        for _, p in plan.shapes():
+            assert region.cut_chunk % plan.model.grain(region.cut, p) == 0
+
+
+@settings(max_examples=40, derandomize=True, deadline=None)
+@given(plans())
+def test_a_frozen_plan_is_the_plan(plan: Plan) -> None:
+    frozen = json.loads(json.dumps(plan.frozen()))
+
+    assert Plan(plan.sweep, frozen).regions == plan.regions
+
+
+@settings(max_examples=40, derandomize=True, deadline=None)
+@given(plans())
+def test_inputs_of_a_block_are_the_blocks_that_hold_its_points(plan: Plan) -> None:
+    for region in plan.regions.values():
+        for block in range(region.blocks):
+            needs = plan.input_blocks(region, block)
+            held = {
+                (name, plan.regions[name].block_at([dict(zip(region.dims, place, strict=True))[d]
+                                                    for d in plan.regions[name].dims]))
+                for place, _ in plan.block_points(region, block)
+                for name in region.inputs
+            }  # fmt: skip
+            assert held == needs
+
+
+def test_a_variable_carries_only_the_axes_that_it_depends_on() -> None:
+    axes = {"surface": ["100", "111"], "layers": [5, 7], "adlayer_mass_ratio": [1.0, 2.0]}
+    plan = Plan(read(slabs(fixed={"adlayer": "one side"}, axes=axes)))
+
+    dims = {name: a.dims for name, a in plan.arrays.items()}
+
+    assert dims["frequency"] == ("surface", "layers", "adlayer_mass_ratio", "k", "mode")
+    assert dims["bulk_band"] == ("surface", "k", "band", "edge")
+    assert dims["layer_height"] == ("surface", "layers", "layer")
+    assert dims["n_modes"] == ("layers",)
+    assert dims["nearest_neighbour_distance"] == ()
+
+
+def test_gases_are_diagonalised_once() -> None:
+    plan = Plan(read(slabs(axes={"material": ["Ne", "Ar", "Kr", "Xe"], "layers": [5, 7]})))
+
+    modes = next(r for r in plan.regions.values() if "modes" in r.stages)
+
+    assert plan.calculations(modes) == 2
+    assert modes.chunk[modes.dims.index(plan.sweep.axes["material"])] == 4
+    assert {a.dims[0] for a in plan.arrays.values() if a.shape} >= {"material"}
+
+
+def test_a_million_points_are_planned_without_listing_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calls = []
+    point = Sweep.point
+    monkeypatch.setattr(Sweep, "point", lambda self, i: calls.append(i) or point(self, i))
+
+    plan = chains(1_000_000)
+
+    assert plan.sweep.size == 1_000_000
+    assert plan.bytes == 1_000_000 * 8 * (10 + 10 + 3)
+    assert plan.files <= 1_000_000 / 100
+    assert len(calls) < 100
+
+
+def test_heavy_points_get_blocks_of_their_own_and_long_ones_are_cut() -> None:
+    plan = Plan(read(slabs(fixed={"layers": 401, "k_points": 100}, axes={"cutoff": [3, 4]})))
+
+    modes = next(r for r in plan.regions.values() if "modes" in r.stages)
+
+    assert modes.chunk == (1,)
+    assert 1 < modes.grid[-1] <= 100
+
+
+def test_what_would_not_fit_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    plan = Plan(read(slabs(fixed={"layers": 2001}, run={"memory": "1GiB"})))
+
+    with pytest.raises(RefusedError, match=r"needs up to .* GiB of memory, a worker has 1.0 GiB"):
+        check_budget(plan, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_planned_bytes_and_files_are_what_is_written(tmp_path: Path, client: Client) -> None:
+    content = slabs(
+        where="adlayer != 'none' or adlayer_mass_ratio == 1",
+        fixed={"layers": 4, "k_points": 9, "cutoff": 2.0},
+        axes={"surface": ["100", "111"], "adlayer": ["none", "one side"],
+              "adlayer_mass_ratio": [0.5, 1.0]},
+    )  # fmt: skip
+    planned = sweep.plan(content, workspace=tmp_path, pilots=False)
+
+    result = sweep.run(content, workspace=tmp_path, scheduler=client)
+
+    names = Plan(read(content)).arrays
+    data = result.path / "data.zarr"
+    files = [f for n in names for f in (data / n).rglob("*")
+             if f.is_file() and f.name != "zarr.json"]  # fmt: skip
+    assert len(files) == planned.files
+    stored = result.open()
+    sizes = {n: stored[n].size * planning.ITEM_BYTES[Plan(read(content)).variables[n].dtype]
+             for n in names}  # fmt: skip
+    assert sum(sizes.values()) == planned.bytes
