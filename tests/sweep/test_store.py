@@ -59,9 +59,9 @@ def stores(tmp_path_factory: pytest.TempPathFactory, client: Client) -> Path:
     return workspace
 
 
-def stock(folder: Path) -> xarray.Dataset:
+def stock(folder: Path, **options: Any) -> xarray.Dataset:
     """Open a store as anybody would."""
-    return xarray.open_zarr(folder / "data.zarr", consolidated=False)
+    return xarray.open_zarr(folder / "data.zarr", consolidated=False, **options)
 
 
 # --- shape and coordinates ------------------------------------------------------------------
@@ -201,7 +201,7 @@ def test_the_group_says_where_it_comes_from(stores: Path) -> None:
     assert json.loads(attrs["sweep"]) == SLAB
     assert attrs["versions"]["numpy"] == np.__version__
     assert attrs["versions"]["zarr"] == zarr.__version__
-    assert "openblas" in attrs["blas"].lower() or attrs["blas"]
+    assert attrs["blas"]
     assert attrs["created"].startswith("20")
 
 
@@ -220,9 +220,8 @@ def test_shorter_spectra_are_padded_at_the_end_with_their_length_beside(stores: 
     data = stock(stores / "slab").load()
 
     assert data.n_modes.values.tolist() == [[15, 15], [9, 9]]
-    wanted = data.status.values == FLAGS.split().index("ok")
-    there = (data["mode"] < data.n_modes).broadcast_like(data.frequency)
-    assert np.isfinite(data.frequency.values[wanted & there.values.T.T.all(axis=(4, 5))]).all()
+    there = (data["mode"] < data.n_modes) & (data.status == FLAGS.split().index("ok"))
+    assert (np.isfinite(data.frequency) == there).all()
     short = data.frequency.sel(layers=3, adlayer="one side")
     assert np.isfinite(short.isel(mode=slice(0, 9))).all()
     assert np.isnan(short.isel(mode=slice(9, None))).all()
@@ -253,10 +252,7 @@ def test_gases_differ_by_their_scale_only(stores: Path) -> None:
 
     scale = math.sqrt(231.775057 / 131.293 / (120.957608 / 39.948)) * 3.40 / 3.98
     assert scale == pytest.approx(0.048447 / 0.074272, rel=1e-5)
-    there = (xenon.n_zero > 0) | (xenon.status == 2)
-    np.testing.assert_allclose(
-        xenon.frequency.where(there), argon.frequency.where(there) * scale, rtol=1e-12
-    )
+    np.testing.assert_allclose(xenon.frequency, argon.frequency * scale, rtol=1e-12)
     np.testing.assert_allclose(xenon.layer_height, argon.layer_height * 3.98 / 3.4, rtol=1e-12)
     np.testing.assert_allclose(
         xenon.surface_energy, argon.surface_energy * 231.775057 / 120.957608, rtol=1e-12
@@ -282,10 +278,11 @@ def test_a_variable_is_stored_once_for_the_axes_it_does_not_depend_on(stores: Pa
 
 # --- half-way -------------------------------------------------------------------------------
 
-SLOW = {
-    "modesweep": 1, "name": "slow", "model": "poison",
-    "fixed": {"slow": 0.06, "poison": "exception", "at": 5.0}, "axes": {"x": {"arange": [1, 21]}},
+HOSTS = {
+    "modesweep": 1, "name": "hosts", "model": "shared-host",
+    "axes": {"host": [1, 13, 3], "defect": {"arange": [10]}},
 }  # fmt: skip
+"""Blocks of one point; host 13 cannot be computed."""
 
 
 class Onlooker(Silent):
@@ -298,54 +295,59 @@ class Onlooker(Silent):
 
     def update(self, state: SweepState, receipt: Receipt | None) -> None:
         """Look."""
-        self.seen.append(stock(self.folder).load())
+        self.seen.append(stock(self.folder, chunks=None).load())
         if len(self.seen) == self.stop_after:
             msg = "the onlooker has seen enough"
             raise KeyboardInterrupt(msg)
 
 
-def only_final_values(data: xarray.Dataset) -> bool:
+def has_final_values(data: xarray.Dataset) -> bool:
     """Say whether every value is missing or what it will be for ever."""
-    x = data.x.values.astype(float)
-    square = np.isnan(data.square) | (data.square == x**2)
-    powers = np.isnan(data.powers) | (data.powers == x[:, None] ** np.arange(4))
-    return bool(square.all() and powers.all() and np.isnan(data.square.sel(x=5)))
+    level = data.level.transpose("host", "defect")
+    final = np.isclose(level, 16 * data.host / 7 + data.defect, rtol=1e-12)
+    return bool((np.isnan(level) | final).all() and np.isnan(level.sel(host=13)).all())
 
 
 def test_whoever_looks_while_it_runs_sees_nothing_or_what_stays(
     tmp_path: Path, client: Client
 ) -> None:
-    onlooker = Onlooker(tmp_path / "slow")
+    onlooker = Onlooker(tmp_path / "hosts")
 
-    sweep.run(SLOW, workspace=tmp_path, scheduler=client, progress=onlooker)
+    sweep.run(HOSTS, workspace=tmp_path, scheduler=client, progress=onlooker)
 
-    filled = [int(np.isfinite(data.square).sum()) for data in onlooker.seen]
-    assert all(map(only_final_values, onlooker.seen))
+    filled = [int(np.isfinite(data.level).sum()) for data in onlooker.seen]
+    assert all(map(has_final_values, onlooker.seen))
     assert filled == sorted(filled)
-    assert 0 < filled[0] < filled[-1] == 19
-    assert {data.square.shape for data in onlooker.seen} == {(20,)}
+    assert filled[0] < filled[len(filled) // 2] < filled[-1] == 20
+    assert {data.level.shape for data in onlooker.seen} == {(3, 10)}
 
 
 def test_a_store_between_two_runs_holds_what_is_finished(tmp_path: Path, client: Client) -> None:
-    onlooker = Onlooker(tmp_path / "slow", stop_after=2)
+    onlooker = Onlooker(tmp_path / "hosts", stop_after=9)
 
     with pytest.raises(KeyboardInterrupt, match="seen enough"):
-        sweep.run(SLOW, workspace=tmp_path, scheduler=client, progress=onlooker)
-    between = stock(tmp_path / "slow").load()
-    result = sweep.run(SLOW, workspace=tmp_path, scheduler=client)
-    after = stock(tmp_path / "slow").load()
+        sweep.run(HOSTS, workspace=tmp_path, scheduler=client, progress=onlooker)
+    between = stock(tmp_path / "hosts").load()
+    result = sweep.run(HOSTS, workspace=tmp_path, scheduler=client)
+    after = stock(tmp_path / "hosts").load()
 
     words = np.array(FLAGS.split())
-    assert only_final_values(between)
+    assert has_final_values(between)
     assert {"todo", "ok"} <= set(words[between.status])
-    assert np.isfinite(between.square.values[words[between.status] == "ok"]).all()
-    assert result.counts == {"ok": 18, "failed": 1, "unstable": 1}
-    assert only_final_values(after)
-    assert words[after.status.sel(x=[4, 5, 7])].tolist() == ["ok", "failed", "unstable"]
-    assert np.isfinite(after.square).sum() == 19
+    assert np.isfinite(between.level.values[words[between.status] == "ok"]).all()
+    assert result.counts == {"ok": 20, "failed": 10}
+    assert has_final_values(after)
+    assert np.isfinite(after.level.sel(host=[1, 3])).all()
+    assert words[after.status.sel(defect=4)].tolist() == ["ok", "failed", "ok"]
 
 
 # --- on the disk ----------------------------------------------------------------------------
+
+
+def chunk_files(sweep: Path, variable: str) -> set[Path]:
+    """List the chunks of a variable; that of a single number is a file by itself."""
+    root = (sweep / "data.zarr" / variable / "c").resolve()
+    return {f for f in (root, *root.rglob("*")) if f.is_file()}
 
 
 @pytest.mark.parametrize("name", ["slab", "one", "odd", "chain"])
@@ -363,10 +365,10 @@ def test_chunks_are_the_blocks(stores: Path, name: str) -> None:
 
 
 def test_a_sweep_of_many_points_has_few_files(stores: Path) -> None:
-    files = [f for f in (stores / "chain/data.zarr/frequency_squared/c").rglob("*") if f.is_file()]
+    files = chunk_files(stores / "chain", "frequency_squared")
 
-    assert 1 < len(files) <= 16
     assert stored_plan(stores / "chain").sweep.size == 90
+    assert len(files) == 1
 
 
 @pytest.mark.parametrize("name", ["slab", "one", "odd", "chain"])
@@ -378,7 +380,7 @@ def test_arrays_are_zarr_3_and_shrunk_by_zstd(stores: Path, name: str) -> None:
     for variable, array in stock(stores / name).data_vars.items():
         meta: dict[str, Any] = json.loads((root / str(variable) / "zarr.json").read_text())
         assert meta["zarr_format"] == 3
-        assert meta["dimension_names"] == list(array.dims)
+        assert meta.get("dimension_names", []) == list(array.dims)
         last = meta["codecs"][-1]
         if meta["data_type"] == "string":
             assert last["name"] == "zstd"
@@ -397,7 +399,7 @@ def test_receipts_name_every_chunk_with_its_size_and_checksum(stores: Path, name
     ledger.close()
 
     plan = stored_plan(stores / name)
-    chunks = {f.resolve() for v in plan.arrays for f in (data / v / "c").rglob("*") if f.is_file()}
+    chunks = {f for v in plan.arrays for f in chunk_files(stores / name, v)}
     assert chunks == {p for p in noted if p.is_relative_to(data.resolve())}
     assert len(chunks) == plan.files
     for path, (size, checksum) in noted.items():
