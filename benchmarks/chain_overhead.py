@@ -20,8 +20,8 @@ from models.evaluate import Evaluator
 from models.registry import get
 from sweep.messages import Receipt
 from sweep.progress import Silent
-from sweep.spec import read
 from sweep.state import SweepState
+from sweep.sweep_file import read
 
 GOAL_MILLISECONDS = 0.1
 

@@ -17,8 +17,9 @@ BUILT_IN: tuple[type[Model], ...] = (Chain, Slab)
 
 
 @cache
-def _found() -> dict[str, type[Model]]:
-    known = {model.name: model for model in BUILT_IN}
+def _found() -> dict[str, Model]:
+    """Make every model once: they have no state, and equal sweeps have the same one."""
+    known = {model.name: model() for model in BUILT_IN}
     for entry in entry_points(group=ENTRY_POINT_GROUP):
         if entry.name in known:
             msg = (
@@ -26,7 +27,7 @@ def _found() -> dict[str, type[Model]]:
                 f"Names of models are unique. Rename the entry point of that package."
             )
             raise ModelInputError(msg)
-        known[entry.name] = entry.load()
+        known[entry.name] = entry.load()()
     return known
 
 
@@ -46,10 +47,4 @@ def get(name: str) -> Model:
     if name not in found:
         msg = f"There is no model {name!r}. Known models: {', '.join(sorted(found))}."
         raise ModelInputError(msg)
-    return _made(found[name])
-
-
-@cache
-def _made(model: type[Model]) -> Model:
-    """Make a model once: it has no state, and equal sweeps have the same one."""
-    return model()
+    return found[name]

@@ -21,7 +21,7 @@ _WHERE = {
     "query": ("sweep.querying", "query"),
     "status": ("sweep.reading", "status"),
     "errors": ("sweep.reading", "errors"),
-    "read": ("sweep.spec", "read"),
+    "read": ("sweep.sweep_file", "read"),
     "Result": ("sweep.runner", "Result"),
     "Status": ("sweep.reading", "Status"),
     "FailedPoint": ("sweep.reading", "FailedPoint"),

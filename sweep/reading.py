@@ -15,8 +15,8 @@ from sweep.ledger import Ledger, is_owned
 from sweep.messages import PointError
 from sweep.planning import Plan
 from sweep.problems import StoreError
-from sweep.spec import read
 from sweep.state import SweepState
+from sweep.sweep_file import read
 from sweep.values import as_text
 
 

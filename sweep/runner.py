@@ -31,9 +31,10 @@ from sweep.planning import Plan
 from sweep.problems import MachineError, RefusedError, SweepError
 from sweep.progress import Finished, Progress, Silent, Started
 from sweep.querying import open_dataset
-from sweep.spec import Sweep, read
+from sweep.spec import Sweep
 from sweep.state import SweepState
 from sweep.summary import check_budget
+from sweep.sweep_file import read
 
 STATUS_SECONDS = 1.0
 STALE_SECONDS = 3600.0

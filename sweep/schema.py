@@ -6,7 +6,7 @@ from typing import Any
 
 from models import registry
 from models.protocol import Model
-from sweep.spec import FORMAT, NAME, RANGES
+from sweep.sweep_file import FORMAT, NAME, RANGES
 from sweep.values import unit_of
 
 

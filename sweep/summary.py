@@ -12,7 +12,7 @@ from sweep.calibration import Rates, measure
 from sweep.layout import DEFAULT_WORKSPACE
 from sweep.planning import Plan
 from sweep.problems import RefusedError
-from sweep.spec import read
+from sweep.sweep_file import read
 from sweep.values import readable_bytes
 
 

@@ -34,8 +34,8 @@ from sweep.layout import (
 from sweep.messages import Order, PointError, Receipt
 from sweep.planning import Plan, Region
 from sweep.process import NumericsProcess, slot
-from sweep.spec import read
 from sweep.store import BlockWriter
+from sweep.sweep_file import read
 
 FATAL = ("signal", "timeout")
 """Failures that take the numerics process with them."""

@@ -66,6 +66,8 @@ def dispatch(arguments: list[str]) -> int:
     try:
         app(rest, prog_name=f"modesweep {name}")
     except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # click calls that a failure
+            raise end.__context__ from None
         return end.code if isinstance(end.code, int) else 0
     return 0
 

@@ -15,8 +15,9 @@ import sweep
 from sweep import planning
 from sweep.planning import Plan
 from sweep.problems import RefusedError
-from sweep.spec import Sweep, read
+from sweep.spec import Sweep
 from sweep.summary import check_budget
+from sweep.sweep_file import read
 
 
 def slabs(**tables: Any) -> dict[str, Any]:

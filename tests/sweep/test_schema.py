@@ -7,7 +7,7 @@ import pytest
 
 from models import registry
 from sweep.schema import file_schema
-from sweep.spec import KEYS, RANGES, read
+from sweep.sweep_file import KEYS, RANGES, read
 
 
 def parameters(model: str, table: str) -> dict[str, Any]:

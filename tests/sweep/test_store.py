@@ -333,7 +333,7 @@ def test_a_store_between_two_runs_holds_what_is_finished(tmp_path: Path, client:
 
     words = np.array(FLAGS.split())
     assert has_final_values(between)
-    assert {"todo", "ok"} <= set(words[between.status])
+    assert {"todo", "ok"} <= set(words[between.status].flat)
     assert np.isfinite(between.level.values[words[between.status] == "ok"]).all()
     assert result.counts == {"ok": 20, "failed": 10}
     assert has_final_values(after)
