@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,8 @@ PLUGIN = Path(__file__).parent / "plugin"
 
 
 @pytest.fixture(scope="session")
-def plugin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Install the package of trial models as a stranger's would be, and let it be found."""
-    from models import registry
-
+def plugin_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Install the package of trial models as a stranger's would be."""
     target = tmp_path_factory.mktemp("plugin")
     source = tmp_path_factory.mktemp("source")
     for file in PLUGIN.iterdir():
@@ -30,23 +29,35 @@ def plugin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps",
                "--no-build-isolation", "--target", str(target), str(source)]  # fmt: skip
     subprocess.run(command, check=True, capture_output=True)
-    before = os.environ.get("PYTHONPATH")
-    os.environ["PYTHONPATH"] = os.pathsep.join([str(target), *([before] if before else [])])
-    sys.path.insert(0, str(target))
+    return target
+
+
+@contextmanager
+def found(folder: Path) -> Iterator[None]:
+    """Let the models of a folder be found, here and in what is started from here."""
+    from models import registry
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        patch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
+        registry._found.cache_clear()
+        yield
     registry._found.cache_clear()
-    yield target
-    sys.path.remove(str(target))
-    if before is None:
-        del os.environ["PYTHONPATH"]
-    else:
-        os.environ["PYTHONPATH"] = before
-    registry._found.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def plugin(plugin_folder: Path) -> Iterator[Path]:
+    """Have the trial models for the tests of a module, and no longer."""
+    with found(plugin_folder):
+        yield plugin_folder
 
 
 @pytest.fixture(scope="session")
-def client(plugin: Path) -> Iterator[Client]:
+def client(plugin_folder: Path) -> Iterator[Client]:
     """One embedded cluster of two workers for all tests that need just some cluster."""
     from sweep.cluster import connect
 
-    with connect(None, 2, dashboard=False) as client:
-        yield client
+    with ExitStack() as stack:
+        with found(plugin_folder):
+            one = stack.enter_context(connect(None, 2, dashboard=False))
+        yield one

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import subprocess
 import sys
@@ -110,7 +109,6 @@ def test_each_command_explains_its_options(
      (["query", "little", "frequency > 1", "--csv", "no/such/folder/t.csv"],
       ("cannot be written", "no/such/folder")),
      (["plan", "nothing.toml"], ("nothing.toml",)),
-     (["run", "nothing.toml"], ("nothing.toml",)),
      (["run", "nothing.toml", "--workers", "0"], ("--workers",))],
 )  # fmt: skip
 def test_a_mistake_is_exit_2_with_a_word_that_helps(
@@ -393,17 +391,16 @@ def test_one_call_writes_csv_json_and_parquet(home: Path, answer: pd.DataFrame) 
     assert parquet.attrs["units"] == {"frequency": "cm-1"}
 
 
-@pytest.mark.parametrize("kind", ["csv", "json", "parquet"])
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_minus_is_standard_output(home: Path, answer: pd.DataFrame, kind: str) -> None:
     out = subprocess.run([COMMAND, *QUESTION, f"--{kind}", "-"], cwd=home, capture_output=True,
                          check=True).stdout  # fmt: skip
 
-    if kind == "csv":
-        found = pd.read_csv(StringIO(out.decode()), keep_default_na=False)
-    elif kind == "json":
-        found = pd.DataFrame(json.loads(out)["rows"])
-    else:
-        found = pd.read_parquet(BytesIO(out))
+    found = (
+        pd.read_csv(StringIO(out.decode()), keep_default_na=False)
+        if kind == "csv"
+        else pd.read_parquet(BytesIO(out))
+    )
     assert_frame_equal(found, answer, check_dtype=False)
     assert not (home / "-").exists()
 
@@ -448,14 +445,11 @@ def test_a_reader_that_has_seen_enough_is_no_fault(home: Path) -> None:
 
 
 def test_a_sweep_is_found_by_name_or_by_folder(home: Path) -> None:
-    by_name, by_folder, from_afar = (
-        modesweep("query", which, "frequency > 1", *options, cwd=where).stdout
-        for which, options, where in (
-            ("little", (), home),
-            ("results/little", (), home),
-            ("little", ("--workspace", home / "results"), home / "results/little"),
-        )
-    )
+    afar = ("little", "--workspace", home / "results")
+
+    by_name = modesweep("status", "little", cwd=home).stdout
+    by_folder = modesweep("status", "results/little", cwd=home).stdout
+    from_afar = modesweep("status", *afar, cwd=home / "results/little").stdout
 
     assert by_name == by_folder == from_afar
-    assert math.isfinite(float(by_name.splitlines()[1].split()[4]))
+    assert "3 ok, 1 skipped" in by_name

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sweep.documents import load, to_toml
@@ -27,6 +27,7 @@ values = st.recursive(
 )
 
 
+@settings(derandomize=True, deadline=None)
 @given(st.dictionaries(text, values, max_size=6))
 @example({"a\x7f\n\"'": "\x00\x7f\x80\r\n\u2028\\", "😀": {"é": ["😀"]}})
 @example({"a": {"b": {"c": {}}}, "d": [[], [{}]]})

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import sweep
@@ -209,6 +209,7 @@ def test_a_million_points_are_not_listed(monkeypatch: pytest.MonkeyPatch) -> Non
 # ---------------------------------------------------------------------------- ranges
 
 
+@settings(derandomize=True, deadline=None)
 @given(st.floats(-50, 50), st.floats(-50, 50), st.integers(1, 40))
 def test_linspace_and_logspace_are_those_of_numpy(first: float, last: float, count: int) -> None:
     assert expand_range("linspace", [first, last, count]) == np.linspace(
@@ -217,6 +218,7 @@ def test_linspace_and_logspace_are_those_of_numpy(first: float, last: float, cou
         first, last, count).tolist()  # fmt: skip
 
 
+@settings(derandomize=True, deadline=None)
 @given(st.floats(1e-9, 1e9), st.floats(1e-9, 1e9), st.integers(1, 40), st.sampled_from([1, -1]))
 def test_geomspace_is_that_of_numpy(first: float, last: float, count: int, sign: int) -> None:
     assert expand_range("geomspace", [sign * first, sign * last, count]) == np.geomspace(
@@ -238,6 +240,7 @@ def test_a_range_gives_whole_numbers_where_only_those_are_legal() -> None:
 # ---------------------------------------------------------------------------- where and outputs
 
 
+@settings(derandomize=True, deadline=None)
 @given(
     st.integers(0, 4).flatmap(lambda a: st.tuples(st.just(a), st.integers(a, 5))),
     st.integers(0, 3).flatmap(lambda a: st.tuples(st.just(a), st.integers(a, 4))),
