@@ -553,3 +553,11 @@ def test_a_file_that_is_far_too_long_is_not_read(
     monkeypatch.setattr(Path, "read_text", lambda *_, **__: pytest.fail("was read"))
 
     assert re.search("larger than 64 MiB", refusal(file))
+
+
+def test_what_a_terminal_would_obey_is_shown_as_an_escape() -> None:
+    lines = refusal(chain(**{"a\nb\x1b[2J": 1, "outputs": ["c\rd"]})).splitlines()
+
+    assert len(lines) == 3
+    assert r"a\nb\x1b[2J: unknown key" in lines[1]
+    assert r'no variable "c\rd"' in lines[2]
