@@ -18,6 +18,8 @@ from pandas.testing import assert_frame_equal
 import sweep
 from sweep.documents import to_toml
 
+pytestmark = pytest.mark.usefixtures("plugin")
+
 COMMAND = Path(sys.executable).with_name("modesweep")
 NAMES = ("models", "plan", "run", "status", "errors", "query")
 

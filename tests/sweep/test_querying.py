@@ -16,6 +16,8 @@ from pandas.testing import assert_frame_equal
 import sweep
 from sweep import querying
 
+pytestmark = pytest.mark.usefixtures("plugin")
+
 CM_PER_THZ = 1e12 / 2.99792458e10
 MEV_PER_THZ = 4.135667696923859
 

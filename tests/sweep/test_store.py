@@ -21,6 +21,8 @@ from sweep.progress import Silent
 from sweep.reading import stored_plan
 from sweep.state import SweepState
 
+pytestmark = pytest.mark.usefixtures("plugin")
+
 SLAB = {
     "modesweep": 1, "name": "slab", "model": "slab",
     "outputs": ["frequency", "mode_kind", "bulk_band", "layer_height", "elastic_constant",
