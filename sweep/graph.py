@@ -8,6 +8,7 @@ The scheduler never knows more than the window, whatever the size of the sweep.
 from __future__ import annotations
 
 import heapq
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -156,7 +157,8 @@ class Window:
 
 
 def _key(order: Order, what: str) -> str:
-    sweep = order.folder.rpartition("/")[2]
+    # two workspaces may hold sweeps of one name, and share a scheduler
+    sweep = f"{order.folder.rpartition('/')[2]}-{zlib.crc32(order.folder.encode()):08x}"
     return f"{sweep}-{order.generation}-{order.region}-{order.block}-{order.attempt}-{what}"
 
 

@@ -8,6 +8,7 @@ its own whole chunks and no other block's, so no lock is needed.
 from __future__ import annotations
 
 import json
+import os
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -184,8 +185,12 @@ class BlockWriter:
                 self._arrays[name][self._selection(region, block, array)] = array
         files = {self.folder / key: content for key, content in self._store.written.items()}
         files |= beside
-        sizes = {str(p): (len(c), zlib.crc32(c)) for p, c in files.items()}
+        sizes = {self._name(p): (len(c), zlib.crc32(c)) for p, c in files.items()}
         return sizes if write_files(files, still_wanted) else None
+
+    def _name(self, path: Path) -> str:
+        """Name a file from the sweep's folder, so that a workspace can be moved."""
+        return os.path.relpath(path, self.folder.parent)
 
     def _selection(self, region: Region, block: int, array: NDArray[Any]) -> tuple[slice, ...]:
         selection = list(region.box(block))

@@ -44,6 +44,7 @@ def command(
 
 def _ending(result: Result) -> str:
     if result.complete:
-        look = f"modesweep query {result.path} '{result.outputs[0]} > 0'"
+        first = "frequency" if "frequency" in result.outputs else result.outputs[0]
+        look = f"modesweep query {result.path} '{first} > 0'"
         return f"done: {result.path}\nlook at it: {look}"
     return f"ended with points that have no result: modesweep errors {result.path}"

@@ -288,17 +288,17 @@ HOSTS = {
 
 
 class Onlooker(Silent):
-    """Opens the store after every block, and may stop the run."""
+    """Opens the store after every block, and may stop the run at a number of good points."""
 
-    def __init__(self, folder: Path, stop_after: int = 99) -> None:
+    def __init__(self, folder: Path, enough: int = 99) -> None:
         self.folder = folder
-        self.stop_after = stop_after
+        self.enough = enough
         self.seen: list[xarray.Dataset] = []
 
     def update(self, state: SweepState, receipt: Receipt | None) -> None:
         """Look."""
         self.seen.append(stock(self.folder, chunks=None).load())
-        if len(self.seen) == self.stop_after:
+        if state.counts().get("ok", 0) >= self.enough:
             msg = "the onlooker has seen enough"
             raise KeyboardInterrupt(msg)
 
@@ -320,12 +320,14 @@ def test_whoever_looks_while_it_runs_sees_nothing_or_what_stays(
     filled = [int(np.isfinite(data.level).sum()) for data in onlooker.seen]
     assert all(map(has_final_values, onlooker.seen))
     assert filled == sorted(filled)
-    assert filled[0] < filled[len(filled) // 2] < filled[-1] == 20
+    # no more than a few blocks are under way at a time, so some looks fall in between
+    assert filled[0] < filled[-1] == 20
+    assert len(set(filled)) > 2
     assert {data.level.shape for data in onlooker.seen} == {(3, 10)}
 
 
 def test_a_store_between_two_runs_holds_what_is_finished(tmp_path: Path, client: Client) -> None:
-    onlooker = Onlooker(tmp_path / "hosts", stop_after=9)
+    onlooker = Onlooker(tmp_path / "hosts", enough=3)
 
     with pytest.raises(KeyboardInterrupt, match="seen enough"):
         sweep.run(HOSTS, workspace=tmp_path, scheduler=client, progress=onlooker)
@@ -397,7 +399,11 @@ def test_arrays_are_zarr_3_and_shrunk_by_zstd(stores: Path, name: str) -> None:
 def test_receipts_name_every_chunk_with_its_size_and_checksum(stores: Path, name: str) -> None:
     data = stores / name / "data.zarr"
     ledger = Ledger(stores / name)
-    noted = {Path(p): sums for row in ledger.blocks() for p, sums in row.files.items()}
+    noted = {
+        (stores / name / p).resolve(): sums
+        for row in ledger.blocks()
+        for p, sums in row.files.items()
+    }
     ledger.close()
 
     plan = stored_plan(stores / name)
