@@ -20,7 +20,6 @@ from sweep.problems import StoreError, nearest
 
 STATUS = ("todo", "running", "ok", "failed", "unstable", "lost", "skipped")
 TODO, RUNNING, OK, FAILED, UNSTABLE, LOST, SKIPPED = range(7)
-DONE = (OK, UNSTABLE)
 DEFAULT_WORKSPACE = Path("results")
 STAGES = ".stages"
 DATA = "data.zarr"

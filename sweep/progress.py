@@ -17,11 +17,10 @@ from rich.text import Text
 
 from sweep.messages import PointError, Receipt, grouped
 from sweep.planning import Plan
-from sweep.state import SweepState, fractions
+from sweep.state import ETA_SPREAD, SweepState, fractions
 from sweep.values import readable_seconds
 
 LINE_SECONDS = 5.0
-ETA_SPREAD = 1.3
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from sweep.ledger import Ledger, is_owned
 from sweep.messages import PointError
 from sweep.planning import Plan
 from sweep.problems import StoreError
-from sweep.state import SweepState
+from sweep.state import ETA_SPREAD, SweepState
 from sweep.sweep_file import read
 from sweep.values import as_text
 
@@ -119,23 +119,20 @@ def status(sweep: str | Path, workspace: str | Path = DEFAULT_WORKSPACE) -> Stat
         ledger.close()
     running = is_owned(folder)
     done, blocks = state.blocks()
-    left = _seconds_left(plan, state, began) if running and began and done < blocks else None
+    left = _seconds_left(state, began) if running and began and done < blocks else None
     return Status(
         plan.sweep.name, folder, plan.model.name, state.counts(), done, blocks, running, left
     )
 
 
-def _seconds_left(
-    plan: Plan, state: SweepState, began: Mapping[str, float]
-) -> tuple[float, float] | None:
+def _seconds_left(state: SweepState, began: Mapping[str, float]) -> tuple[float, float] | None:
     """Predict from the speed of the run so far."""
-    seconds = {n: plan.block_seconds(r) for n, r in plan.regions.items()}
-    todo = sum(float(seconds[n][~s.done].sum()) for n, s in state.regions.items())
-    done = sum(float(s.sum()) for s in seconds.values()) - todo - began["predicted_done"]
+    finished, todo = state.predicted_seconds()
+    done = finished - began["predicted_done"]
     if done <= 0:
         return None
     left = todo / done * (time.time() - began["started"])
-    return left / 1.3, left * 1.3
+    return left / ETA_SPREAD, left * ETA_SPREAD
 
 
 def errors(sweep: str | Path, workspace: str | Path = DEFAULT_WORKSPACE) -> list[FailedPoint]:

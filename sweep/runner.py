@@ -212,7 +212,7 @@ class _Runner:
                         {
                             "started": time.time(),
                             "slots": slots,
-                            "predicted_done": self._predicted_done(),
+                            "predicted_done": self.state.predicted_seconds()[0],
                         },
                     )
                     self.progress.cluster(slots, client.dashboard_link if dashboard else None)
@@ -221,13 +221,6 @@ class _Runner:
             self.state.running.clear()
             self._write_status(final=True)
             self.progress.stop(Finished(self.state.counts(), list(self.ledger.errors())))
-
-    def _predicted_done(self) -> float:
-        """Give the predicted seconds of what is finished, to measure the speed against."""
-        return sum(
-            float(self.plan.block_seconds(r)[self.state.regions[n].done].sum())
-            for n, r in self.plan.regions.items()
-        )
 
     def _drive(self, client: Client, slots: int) -> None:
         queue = Queue(self.plan, self.state)

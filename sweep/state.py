@@ -12,6 +12,8 @@ from sweep.layout import FAILED, LOST, OK, RUNNING, SKIPPED, STATUS, TODO, UNSTA
 from sweep.ledger import BlockRow, Ledger
 from sweep.planning import Plan, Region
 
+ETA_SPREAD = 1.3
+"""The time left is said as a range: this factor either way."""
 _RANK = np.zeros(len(STATUS), dtype=np.uint8)
 _RANK[[OK, UNSTABLE, LOST, FAILED]] = [1, 2, 3, 4]
 _BY_RANK = np.array([TODO, OK, UNSTABLE, LOST, FAILED], dtype=np.uint8)
@@ -133,6 +135,15 @@ class SweepState:
         never = sum(s.never for s in self.regions.values())
         done = sum(int(s.done.sum()) for s in self.regions.values())
         return done - never, sum(r.blocks for r in self.plan.regions.values()) - never
+
+    def predicted_seconds(self) -> tuple[float, float]:
+        """Give the predicted seconds of one core of what is finished and of what is left."""
+        done = left = 0.0
+        for name, region in self.plan.regions.items():
+            seconds, finished = self.plan.block_seconds(region), self.regions[name].done
+            done += float(seconds[finished].sum())
+            left += float(seconds[~finished].sum())
+        return done, left
 
     def _in_flight(self, name: str, region: Region) -> NDArray[np.bool_]:
         here = np.zeros(region.shape, dtype=bool)
