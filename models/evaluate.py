@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -31,13 +32,21 @@ class Evaluator:
     """Computes stages of one model and remembers recent results by their key.
 
     `kept` looks up a stage's whole result by its key, outside this process (the workspace).
+    `announce` is told the name of each stage before it is called, so that whoever watches
+    knows what to blame when this process dies.
     """
 
     def __init__(
-        self, model: Model, kept: Callable[[Stage, str], Arrays | None] | None = None
+        self,
+        model: Model,
+        kept: Callable[[Stage, str], Arrays | None] | None = None,
+        announce: Callable[[str], None] | None = None,
     ) -> None:
         self.model = model
         self.kept = kept
+        self._announce = announce
+        self.work: dict[str, tuple[float, float]] = {}
+        """Seconds and counted operations of the calls so far, by stage."""
         self._memory: OrderedDict[tuple[str, Part], Arrays] = OrderedDict()
         self._bytes = 0
         self.in_hand = ""
@@ -103,7 +112,14 @@ class Evaluator:
         self, stage: Stage, points: Sequence[Any], inputs: dict[str, Arrays], part: Part
     ) -> Arrays:
         self.in_hand = stage.name
-        return stage.run(points, inputs, part)
+        if self._announce is not None:
+            self._announce(stage.name)
+        started = time.perf_counter()
+        result = stage.run(points, inputs, part)
+        seconds, flops = self.work.get(stage.name, (0.0, 0.0))
+        flops += stage.cost(points[0], part).flops * len(points)
+        self.work[stage.name] = seconds + time.perf_counter() - started, flops
+        return result
 
     def _batch_input(self, reader: Stage, name: str, points: Sequence[Any], part: Part) -> Arrays:
         stage = self.model.stage(name)

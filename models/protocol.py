@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any, ClassVar, Self, TypeAlias
+from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,6 +131,22 @@ class Variable:
     """Stored when a sweep names no outputs."""
     always: bool = False
     """Stored whenever its stage is: a verdict, or what is needed to read the others."""
+    tolerance: float = 1e-9
+    """Two computations agree if they differ by no more than this share of the largest
+    magnitude that the variable has at the point. Counts, flags and words agree if equal."""
+    scale: float = 0.0
+    """Magnitude, in the stored unit, that stands for the largest one where that is smaller:
+    1 for a residual, whose values are rounding."""
+    root: bool = False
+    """The signed square root of an eigenvalue. Rounding moves all eigenvalues of a matrix
+    alike, so that it is the squares that are compared, and a zero mode may move far."""
+    degenerate: str = ""
+    """The variable of eigenvalues, ascending along its last dim, that this one belongs to.
+    Eigenvectors of equal eigenvalues are an arbitrary basis: two computations agree if they
+    do as `within_group` says. The dims of the eigenvalues come first in this one's."""
+    within_group: Literal["sum", "projector"] = "sum"
+    """What does not depend on the basis of a group: the sum over it, or (eigenvectors, all
+    dims after the shared ones) the space that it spans. Flags may differ inside a group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +176,24 @@ class Cost:
     peak_bytes: float
     """Bound on the memory in use at once beside the interpreter."""
     result_bytes: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Structure:
+    """Atoms at rest in a cell that is periodic in three directions."""
+
+    lattice: FloatArray
+    """(3, 3), rows are the cell vectors, in `length_unit`."""
+    positions: FloatArray
+    """(atoms, 3), Cartesian, in `length_unit`, in the order of the eigenvectors' atoms."""
+    masses: FloatArray
+    """(atoms,), in `mass_unit`."""
+    symbols: tuple[str, ...]
+    """(atoms,), chemical symbols; "X" for a substance without one."""
+    length_unit: str
+    mass_unit: str
+    mesh: tuple[int, int, int] | None = None
+    """Steps of the mesh of wavevectors along the reciprocal vectors; None: no mesh."""
 
 
 class Stage:
@@ -249,6 +283,14 @@ class Model:
     def present(self, variable: str, values: NDArray[Any], p: Any) -> NDArray[Any]:
         """Bring what a stage gave into the unit that is stored."""
         return values
+
+    def structure(self, p: Any) -> Structure | None:
+        """Give the cell and atoms of a point, for files of other programs.
+
+        None: the system is not periodic, or is no crystal. A model that gives one stores
+        `frequency` (k, mode) with k_fraction, k_distance, k_label and k_weight beside it.
+        """
+        return None
 
     def stage(self, name: str) -> Stage:
         """Find a stage by its name."""

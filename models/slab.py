@@ -20,7 +20,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from models.crystal.faces import FACES, Face, Pairs, find_pairs
 from models.crystal.k_points import KPoints, along_path, listed, on_mesh, parse_path
+from models.crystal.slab_cell import slab_cell
 from models.errors import ModelInputError
+from models.evaluate import compute
 from models.forces.pair_forces import LennardJones, PairForces, Springs
 from models.forces.static import (
     crystal_energy,
@@ -44,6 +46,7 @@ from models.protocol import (
     Parameters,
     Part,
     Stage,
+    Structure,
     Unit,
     Variable,
     rule,
@@ -54,6 +57,8 @@ SPRING_CUTOFF = 1.5
 """Next-nearest neighbours lie at sqrt 2, third ones at sqrt 3."""
 ZERO = 1e-11
 """|w2| below this share of the highest w2 counts as a zero mode."""
+VECTORS = 1e-6
+"""Agreement of eigenvectors: rounding, 1e-13, over the least gap that is no degeneracy."""
 MODE_KINDS = ("bulk", "below", "gap", "above", "resonance")
 CONSTANTS = ("c11", "c12", "c13", "c33", "c44")
 
@@ -332,14 +337,17 @@ class SlabStructure(Stage):
     inputs = ("crystal",)
     variables = (
         Variable("layer_height", ("layer",), "length", "height above the middle of the slab",
-                 "Wallis Eqs. 36-39"),
+                 "Wallis Eqs. 36-39", scale=1.0),
         Variable("layer_shift", ("layer",), "1",
-                 "outward shift of the layer over the ideal spacing", "Wallis Eqs. 36-39"),
+                 "outward shift of the layer over the ideal spacing", "Wallis Eqs. 36-39",
+                 scale=1.0),
         Variable("spacing_change", ("layer",), "1",
-                 "change of the spacing below the layer over the ideal one", "Wallis Eqs. 36-39"),
+                 "change of the spacing below the layer over the ideal one", "Wallis Eqs. 36-39",
+                 scale=1.0),
         Variable("surface_energy", (), "energy",
                  "static surface energy per surface cell and side"),
-        Variable("relaxation_force", (), "force", "largest force left on a layer", always=True),
+        Variable("relaxation_force", (), "force", "largest force left on a layer", always=True,
+                 scale=1.0),
     )  # fmt: skip
 
     def cost(self, parameters: Any, part: Part) -> Cost:
@@ -414,7 +422,8 @@ class SlabBulk(Stage):
     cut = "k"
     variables = (
         Variable("bulk_band", ("k", "band", "edge"), "frequency",
-                 "projected bulk bands, merged, low and high edge", "Wallis part 2B"),
+                 "projected bulk bands, merged, low and high edge", "Wallis part 2B",
+                 root=True),
     )  # fmt: skip
 
     def cost(self, parameters: Any, part: Part) -> Cost:
@@ -477,20 +486,24 @@ class SlabModes(Stage):
     cut = "k"
     variables = (
         Variable("frequency", ("k", "mode"), "frequency",
-                 "frequency, negative for an unstable mode", "Wallis Eqs. 47-49"),
+                 "frequency, negative for an unstable mode", "Wallis Eqs. 47-49",
+                 tolerance=ZERO, root=True),
         Variable("surface_weight", ("k", "mode"), "1",
-                 "share of the mode in the outer surface_depth layers of both faces"),
-        Variable("normal_weight", ("k", "mode"), "1", "share of the motion along the normal"),
+                 "share of the mode in the outer surface_depth layers of both faces",
+                 tolerance=VECTORS, degenerate="frequency"),
+        Variable("normal_weight", ("k", "mode"), "1", "share of the motion along the normal",
+                 tolerance=VECTORS, degenerate="frequency"),
         Variable("top_weight", ("k", "mode"), "1", "share of the mode in the top face",
-                 standard=False),
+                 standard=False, tolerance=VECTORS, degenerate="frequency"),
         Variable("n_zero", ("k",), "1", "number of zero modes", dtype="int32", always=True),
         Variable("n_negative", ("k",), "1", "number of unstable modes", dtype="int32",
                  always=True),
         Variable("sum_rule_residual", ("k",), "1",
-                 "sum of squared frequencies against the trace, over the trace", always=True),
+                 "sum of squared frequencies against the trace, over the trace", always=True,
+                 scale=1.0),
         Variable("asymmetry", ("k",), "1",
                  "difference of the matrix from its transpose on a probe vector, relative",
-                 always=True),
+                 always=True, scale=1.0),
     )  # fmt: skip
 
     def cost(self, parameters: Any, part: Part) -> Cost:
@@ -531,7 +544,7 @@ class SlabKinds(Stage):
     variables = (
         Variable("mode_kind", ("k", "mode"), "1",
                  "place of the mode against the projected bulk bands", dtype="uint8",
-                 flags=MODE_KINDS),
+                 flags=MODE_KINDS, degenerate="frequency"),
     )  # fmt: skip
 
     def cost(self, parameters: Any, part: Part) -> Cost:
@@ -558,7 +571,8 @@ class SlabVectors(Stage):
     variables = (
         Variable("eigenvector", ("k", "mode", "layer", "direction"), "1",
                  "mass-weighted eigenvector, phase from the true in-plane position",
-                 "Wallis Eqs. 46-48", dtype="complex128", standard=False),
+                 "Wallis Eqs. 46-48", dtype="complex128", standard=False,
+                 tolerance=VECTORS, degenerate="frequency", within_group="projector"),
     )  # fmt: skip
 
     def cost(self, parameters: Any, part: Part) -> Cost:
@@ -630,6 +644,21 @@ class Slab(Model):
         factor = _factors(p.material).get(self.variables()[variable][0].unit)
         return values if factor is None else values * factor
 
+    def structure(self, p: SlabParameters) -> Structure:
+        """Give the slab at rest, one atom a layer, with vacuum between its images."""
+        at_rest = compute(self, ("nearest_neighbour_distance", "layer_height"), p)
+        distance = float(at_rest["nearest_neighbour_distance"])
+        lattice, positions = slab_cell(p.face, distance, at_rest["layer_height"])
+        reduced = p.material == "reduced"
+        return Structure(
+            lattice, positions,
+            masses=p.masses() * (1.0 if reduced else _gas(p.material).mass_u),
+            symbols=(str(p.material) if p.material in GASES else "X",) * p.layers,
+            length_unit=self.unit_of("length", p),
+            mass_unit="host mass" if reduced else "u",
+            mesh=None if p.k_mesh is None else (p.k_mesh, p.k_mesh, 1),
+        )  # fmt: skip
+
 
 _UNITS = {
     "frequency": ("sqrt(k/m)", "sqrt(epsilon/m)/sigma", "THz"),
@@ -642,12 +671,14 @@ _UNITS = {
 """Units of each quantity: springs, reduced Lennard-Jones, gas."""
 
 
+def _gas(material: str | Substance) -> Gas:
+    if isinstance(material, str):
+        return GASES[material]
+    return Gas(material.epsilon_K, material.sigma_angstrom, material.mass_u)
+
+
 def _factors(material: str | Substance) -> dict[str, float]:
-    gas = (
-        GASES[material]
-        if isinstance(material, str)
-        else Gas(material.epsilon_K, material.sigma_angstrom, material.mass_u)
-    )
+    gas = _gas(material)
     return {
         "frequency": gas.frequency_thz,
         "length": gas.sigma_angstrom,

@@ -1,33 +1,54 @@
-"""Pilots: a few points measured here, so that predicted seconds are those of this machine."""
+"""Rates: how much slower or faster this machine is than the cost model has it, by stage.
+
+Every block reports the seconds and the counted operations of the stages it called, so a
+finished run is the best pilot of the next. Before there is one, a few points are tried on
+the workers. What is known is kept in the workspace, by model, revision and BLAS kernel.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import json
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
 from sweep.child import Answer, Request, Unit
-from sweep.planning import Plan, Region
-from sweep.process import NumericsProcess
+from sweep.durable import write_files
+from sweep.filling import units_of
+from sweep.layout import rates_file
+from sweep.planning import RATE, Plan
+from sweep.process import slot
+from sweep.regions import Region
 
+WORTH_SECONDS = 10.0
+"""A run of less than this is not worth pilots."""
 PILOT_SECONDS = 1.5
-"""Points predicted to take longer are not tried."""
+"""Points predicted to take longer are not tried, unless the sweep takes a hundred times that."""
 PILOTS = 3
-TIMEOUT = 60.0
+TIMEOUT = 120.0
+LEAST_WORK = 0.5
+"""Seconds that a stage must have run for to teach anything about its rate."""
 UNMEASURED_SPREAD = 3.0
 MEASURED_SPREAD = 1.5
+Work: TypeAlias = dict[str, tuple[float, float]]
+"""Seconds and counted operations by stage."""
+Ask: TypeAlias = Callable[[Request], Work]
+"""Has a request computed somewhere; gives the work."""
 
 
 @dataclass(frozen=True)
 class Rates:
-    """How this machine compares with the cost model, by region."""
+    """Measured over predicted seconds, by stage."""
 
     factors: dict[str, float] = field(default_factory=dict)
-    """Measured over predicted seconds."""
 
     @property
     def calibrated(self) -> bool:
-        """Pilots were run."""
+        """Something was measured."""
         return bool(self.factors)
 
     @property
@@ -35,53 +56,139 @@ class Rates:
         """The prediction may be off by this factor either way."""
         return MEASURED_SPREAD if self.calibrated else UNMEASURED_SPREAD
 
-    def factor(self, region: str) -> float:
-        """Give the factor of a region; of the others where it was not measured."""
-        if region in self.factors:
-            return self.factors[region]
-        return float(np.median(list(self.factors.values()))) if self.factors else 1.0
+    def of(self, plan: Plan) -> Plan:
+        """Give the plan with seconds of this machine; the others go by the median."""
+        if not self.factors:
+            return plan
+        other = float(np.median(list(self.factors.values())))
+        stages = {s.name: self.factors.get(s.name, other) for s in plan.model.stages}
+        return Plan(plan.sweep, rates=stages)
 
 
-def measure(plan: Plan) -> Rates:
-    """Run a few cheap points of every region in a numerics process."""
-    process = NumericsProcess()
+def known(plan: Plan, workspace: Path, kernel: str | None = None) -> Rates:
+    """Give the rates that the workspace has of the model, for the kernel or for any."""
+    kernels = _stored(workspace).get(_name(plan), {})
+    chosen = kernels.get(kernel, {}) if kernel else next(iter(kernels.values()), {})
+    needed = {s for r in plan.regions.values() for s in r.stages}
+    return Rates(chosen) if needed <= set(chosen) else Rates()
+
+
+def learn(
+    plan: Plan, workspace: Path, kernel: str, work: Mapping[str, tuple[float, float]]
+) -> None:
+    """Keep the rates of the stages that ran for long enough; losing them loses nothing."""
+    factors = {
+        stage: seconds * RATE / flops
+        for stage, (seconds, flops) in work.items()
+        if seconds >= LEAST_WORK and flops > 0
+    }
+    if not factors or not workspace.is_dir():
+        return
+    everything = _stored(workspace)
+    everything.setdefault(_name(plan), {}).setdefault(kernel, {}).update(factors)
+    with contextlib.suppress(OSError):
+        write_files({rates_file(workspace): json.dumps(everything, indent=1).encode()})
+
+
+def _name(plan: Plan) -> str:
+    return f"{plan.model.name} {plan.model.revision}"
+
+
+def _stored(workspace: Path) -> dict[str, dict[str, dict[str, float]]]:
     try:
-        factors = {name: _factor(plan, r, process) for name, r in plan.regions.items()}
-    finally:
-        process.close()
-    return Rates({n: f for n, f in factors.items() if f is not None})
+        found = json.loads(rates_file(workspace).read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
-def _factor(plan: Plan, region: Region, process: NumericsProcess) -> float | None:
-    """Measure points spread over a region."""
-    blocks = np.unique(np.linspace(0, region.blocks - 1, PILOTS).astype(int))
-    predicted, measured = 0.0, 0.0
-    for block in blocks.tolist():
-        found = next(plan.block_points(region, block), None)
-        if found is None:
-            continue
-        place, point = found
-        seconds = _instance_seconds(plan, region, place)
-        stage = plan.model.stage(region.stages[0])
-        parts = plan.model.parts(stage, point)
-        cut = stage.cut is not None and not stage.sums
-        part = parts[0] if cut else None
-        share = (part.stop - part.start) / parts[-1].stop if part else 1.0
-        if seconds * share > PILOT_SECONDS:
-            continue
-        points = tuple(dict(point) for _ in range(1 if cut else stage.batch_of(point)))
-        request = Request(
-            plan.model.name, region.stages, region.variables, False, points,
-            (Unit(tuple(range(len(points))), part),), None, (), plan.sweep.run.memory,
-        )  # fmt: skip
-        for answer in process.answers(request, TIMEOUT):
-            if isinstance(answer, Answer):
-                measured += answer.seconds
-                predicted += seconds * share * len(points)
-    return measured / predicted if predicted > 0 else None
+def measure(plan: Plan, ask: Ask) -> Rates:
+    """Try a few points of every region."""
+    ratios: dict[str, list[float]] = {}
+    for request in _pilots(plan):
+        for stage, (seconds, flops) in ask(request).items():
+            if flops > 0:
+                ratios.setdefault(stage, []).append(seconds * RATE / flops)
+    return Rates({stage: float(np.median(r)) for stage, r in ratios.items()})
 
 
-def _instance_seconds(plan: Plan, region: Region, place: tuple[int, ...]) -> float:
+def measured(plan: Plan, workspace: Path, ask: Ask) -> Plan:
+    """Give a new plan that is cut by what points take here, where that matters."""
+    if plan.seconds < WORTH_SECONDS:
+        return plan
+    rates = known(plan, workspace)
+    if not rates.calibrated:
+        rates = measure(plan, ask)
+    return rates.of(plan)
+
+
+def pilot(request: Request) -> Work:
+    """Compute a request here and give what it took; the results are thrown away."""
+    process = slot()
+    total: Work = {}
+    for answer in process.answers(request, TIMEOUT):
+        if isinstance(answer, Answer):
+            total = added(total, answer.work)
+    return total
+
+
+def added(a: Mapping[str, tuple[float, float]], b: Mapping[str, tuple[float, float]]) -> Work:
+    """Add work, stage by stage."""
+    none = (0.0, 0.0)
+    return {
+        n: (a.get(n, none)[0] + b.get(n, none)[0], a.get(n, none)[1] + b.get(n, none)[1])
+        for n in {**a, **b}
+    }
+
+
+def _pilots(plan: Plan) -> Iterator[Request]:
+    """Choose units spread over every region, none of them long."""
+    most = max(PILOT_SECONDS, plan.seconds / 100)
+    for region in plan.regions.values():
+        blocks = np.unique(np.linspace(0, region.blocks - 1, PILOTS).astype(int))
+        chosen = [u for b in blocks.tolist() if (u := _unit(plan, region, b, most))]
+        if not chosen and (u := _cheapest(plan, region)):
+            chosen = [u]
+        yield from chosen
+
+
+def _unit(plan: Plan, region: Region, block: int, most: float) -> Request | None:
+    """Ask for the first batch or grain of a block."""
+    found = next(plan.block_points(region, block), None)
+    if found is None:
+        return None
+    place, point = found
+    stage = plan.model.stage(region.stages[0])
+    parts = plan.model.parts(stage, point)
+    cut = stage.cut is not None and not stage.sums
+    share = (parts[0].stop - parts[0].start) / parts[-1].stop if cut else 1.0
+    points = [point] * (1 if cut else stage.batch_of(point))
+    if _seconds(plan, region, place) * share * len(points) > most:
+        return None
+    unit = Unit((0,), parts[0]) if cut else Unit(tuple(range(len(points))), None)
+    return _request(plan, region, points, unit)
+
+
+def _cheapest(plan: Plan, region: Region) -> Request | None:
+    """Ask for the cheapest block's first point where every point takes long."""
+    block = int(plan.block_seconds(region).argmin())
+    found = next(plan.block_points(region, block), None)
+    if found is None or _seconds(plan, region, found[0]) > TIMEOUT / 4:
+        return None
+    points = [found[1]]
+    unit = units_of(plan, region, block, points)
+    return _request(plan, region, points, unit[0]) if unit else None
+
+
+def _request(plan: Plan, region: Region, points: list[object], unit: Unit) -> Request:
+    return Request(
+        plan.model.name, region.stages, region.variables, False,
+        tuple(dict(p) for p in points), (unit,), None, (), plan.sweep.run.memory,  # type: ignore[call-overload]
+    )  # fmt: skip
+
+
+def _seconds(plan: Plan, region: Region, place: tuple[int, ...]) -> float:
+    """Predict the seconds of one instance of a region."""
     at = dict(zip(region.dims, place, strict=True))
     total = 0.0
     for name in region.stages:

@@ -4,25 +4,28 @@ A hang, a crash or a memory hog costs the point in hand and nothing else, becaus
 that watches survives. It gets requests over a pipe and streams back one message a unit
 (a batch of points, or one part of a point), announcing each unit before it starts.
 
-Started with a pipe and the number of its parent. BLAS has one thread: the environment says
-so before numpy is loaded, and the first message proves it.
+Started with a pipe, the number of its parent, and a file for the name of the stage in hand.
+BLAS has one thread: the environment says so before numpy is loaded, and the first message
+proves it.
 """
 
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import resource
 import signal
 import sys
 import time
 import traceback
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from io import BytesIO
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import threadpoolctl
@@ -34,6 +37,10 @@ from models.protocol import Arrays, Model, Part, Stage
 
 OUR_FRAMES = (Path(__file__), Path(evaluate.__file__), Path(protocol.__file__))
 """Files whose frames say nothing about what a model did wrong."""
+ABOUT = "about.json"
+"""The member of a kept result that says what it is; no array can have this name."""
+STAGE_BYTES = 64
+"""Length of the note that names the stage in hand."""
 PARENT_DEATH_SIGNAL = 1
 """prctl's PR_SET_PDEATHSIG."""
 
@@ -66,6 +73,8 @@ class Request:
     memory: int
     partial: bool = False
     """Send back partial sums of a summed stage instead of variables."""
+    sweep: str = ""
+    """Its name, which kept results carry."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +88,8 @@ class Answer:
     unstable: NDArray[np.bool_]
     kept: dict[str, bytes]
     """Packed results by key."""
+    work: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """Seconds and counted operations by stage, inputs that were made on the way included."""
 
 
 @dataclass(frozen=True)
@@ -126,22 +137,38 @@ class StageFiles:
             return None
         try:
             with np.load(self._folder / key[:2] / f"{key}.npz") as packed:
-                return {name: packed[name][None] for name in packed.files}
-        except (OSError, ValueError, KeyError):
+                return {n: packed[n][None] for n in packed.files if n != ABOUT}
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile):
             return None
 
 
-def packed(arrays: Arrays) -> bytes:
-    """Pack one point's result for the workspace."""
+def packed(arrays: Arrays, about: Mapping[str, Any] | None = None) -> bytes:
+    """Pack one point's result for the workspace, and beside it what it is."""
     buffer = BytesIO()
-    np.savez(buffer, **{name: array[0] for name, array in arrays.items()})
+    members = {name: array[0] for name, array in arrays.items()}
+    if about is not None:
+        members[ABOUT] = np.frombuffer(json.dumps(about).encode(), dtype=np.uint8)
+    np.savez(buffer, **members)
     return buffer.getvalue()
+
+
+def about_result(model: Model, stage: Stage, p: Any, sweep: str) -> dict[str, Any]:
+    """Say what a kept result is; when it was made is the time of its file.
+
+    Nothing here differs from one run of a sweep to the next, so that its bytes do not, either.
+    """
+    values = p.canonical().model_dump(include=set(model.depends_on(stage)))
+    return {
+        "model": model.name, "revision": model.revision, "stage": stage.name,
+        "values": values, "sweep": sweep,
+    }  # fmt: skip
 
 
 class Numerics:
     """Answers requests; keeps an evaluator for each model, and so its recent results."""
 
-    def __init__(self) -> None:
+    def __init__(self, announce: Callable[[str], None] | None = None) -> None:
+        self._announce = announce
         self._evaluators: dict[tuple[Any, ...], Evaluator] = {}
 
     def evaluator(self, request: Request) -> Evaluator:
@@ -149,7 +176,8 @@ class Numerics:
         key = (request.model, request.stage_folder, request.kept_stages)
         if key not in self._evaluators:
             files = StageFiles(request.stage_folder, request.kept_stages)
-            self._evaluators = {key: Evaluator(registry.get(request.model), files)}
+            model = registry.get(request.model)
+            self._evaluators = {key: Evaluator(model, files, self._announce)}
         return self._evaluators[key]
 
     def answer(self, request: Request, number: int) -> Answer:
@@ -159,6 +187,7 @@ class Numerics:
         unit = request.units[number]
         points = [model.parameters.model_construct(None, **request.points[i]) for i in unit.points]
         started = time.perf_counter()
+        evaluator.work = {}
         stages = [model.stage(name) for name in request.stages]
         kept = {}
         if request.partial and unit.part is not None:
@@ -169,18 +198,19 @@ class Numerics:
         else:
             values, unstable = self._whole(evaluator, stages, points, request)
             if request.kept:
-                kept = self._to_keep(evaluator, stages[0], points)
+                kept = self._to_keep(evaluator, stages[0], points, request.sweep)
         seconds = time.perf_counter() - started
-        return Answer(number, seconds, values, unstable, kept)
+        return Answer(number, seconds, values, unstable, kept, evaluator.work)
 
     def _to_keep(
-        self, evaluator: Evaluator, stage: Stage, points: Sequence[Any]
+        self, evaluator: Evaluator, stage: Stage, points: Sequence[Any], sweep: str
     ) -> dict[str, bytes]:
         """Pack the results that the workspace does not have yet."""
-        keys = {content_key(evaluator.model, stage, p): p for p in points}
+        model = evaluator.model
+        keys = {content_key(model, stage, p): p for p in points}
         files = evaluator.kept
         return {
-            key: packed(evaluator.whole(stage, p))
+            key: packed(evaluator.whole(stage, p), about_result(model, stage, p, sweep))
             for key, p in keys.items()
             if files is None or files(stage, key) is None
         }
@@ -281,9 +311,18 @@ def die_with_parent(parent: int) -> None:
         os._exit(1)
 
 
-def serve(pipe: Connection) -> None:
+def noted(file: int) -> Callable[[str], None]:
+    """Write the stage in hand to a file that the worker can read after a crash."""
+
+    def announce(stage: str) -> None:
+        os.pwrite(file, stage.encode()[:STAGE_BYTES].ljust(STAGE_BYTES), 0)
+
+    return announce
+
+
+def serve(pipe: Connection, announce: Callable[[str], None] | None = None) -> None:
     """Answer requests until the pipe closes."""
-    numerics = Numerics()
+    numerics = Numerics(announce)
     pipe.send(blas())
     empty = address_space() if sys.platform == "linux" else 0
     while True:
@@ -307,4 +346,4 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     die_with_parent(int(sys.argv[2]))
     np.seterr(all="warn")
-    serve(Connection(int(sys.argv[1])))
+    serve(Connection(int(sys.argv[1])), noted(int(sys.argv[3])))

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import logging
 import os
-import platform
 import signal
-import sys
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from pathlib import Path
-from typing import Any
 
 import dask
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, Worker, get_worker
+from distributed.system import MEMORY_LIMIT
 
-import models
-from sweep.problems import UnreachableError
-from sweep.process import slot
+from models import registry
+from models.protocol import Model
+from sweep.owning import owner_of
+from sweep.planning import Plan
+from sweep.problems import RefusedError, UnreachableError
+from sweep.upgrading import frozen_plan
+from sweep.values import readable_bytes
+from sweep.versions import versions
 
 WAIT_SECONDS = 30
+WATCH_SECONDS = 5.0
 CONFIG = {
     # numerics run in their own processes, but a busy disk may still hold a worker up
     "distributed.scheduler.worker-ttl": "30 minutes",
@@ -110,37 +116,117 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def versions() -> dict[str, str]:
-    """Give the versions that decide results and formats."""
-    names = ("modesweep", "numpy", "scipy", "zarr", "dask", "distributed", "pydantic")
-    found = {"python": platform.python_version()}
-    for name in names:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed"
+@contextmanager
+def watched(client: Client, say: Callable[[str], None]) -> Iterator[None]:
+    """Say so when the cluster has been without workers for a while, as long as this lasts."""
+    over = threading.Event()
+
+    def watch() -> None:
+        empty_since = None
+        while not over.wait(WATCH_SECONDS):
+            try:
+                there = bool(client.nthreads())
+            except (OSError, TimeoutError, RuntimeError):
+                continue  # whoever waits for results hears of a lost scheduler
+            now = time.monotonic()
+            empty_since = None if there else empty_since or now
+            if empty_since is not None and now - empty_since >= WAIT_SECONDS:
+                say("The cluster has no workers. The sweep waits for some; Ctrl-C stops it.")
+                empty_since = now + 10 * WAIT_SECONDS
+
+    watcher = threading.Thread(target=watch, daemon=True, name="workers")
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+
+
+def own_address() -> str:
+    """Give the address of the worker that this code runs on."""
+    try:
+        return str(get_worker().address)
+    except ValueError:
+        return ""
+
+
+def unfit(folder: Path) -> list[str]:
+    """Say what this worker lacks for a sweep, as its owner has left word of it."""
+    owner = owner_of(folder)
+    try:
+        frozen = frozen_plan(folder)
+    except (OSError, ValueError):
+        frozen = {}
+    if not owner or not frozen:
+        return [f"does not see {folder}. Use a workspace on a file system that all hosts share"]
+    return _lacks(owner["versions"], frozen["model"], frozen["revision"])
+
+
+def _lacks(wanted: dict[str, str], model: str, revision: int) -> list[str]:
+    found = []
+    own = versions()
+    other = [f"{k} {own.get(k)} (the owner {v})" for k, v in wanted.items() if own.get(k) != v]
+    if other:
+        found.append(f"has {', '.join(other)}. Install the same versions everywhere")
+    if model not in registry.names():
+        found.append(f"does not have the model {model!r}. Install its package there, too")
+    elif registry.get(model).revision != revision:
+        found.append(
+            f"has revision {registry.get(model).revision} of the model {model!r}, not {revision}. "
+            "Install the same version everywhere"
+        )
     return found
 
 
-def look_at_worker(folder: str, token: str) -> dict[str, Any]:
-    """Report from a worker: versions, where the code comes from, the workspace, BLAS."""
-    path = Path(folder, token)
-    process = slot()
-    process.close()
+@dataclass(frozen=True)
+class WorkerReport:
+    """What a worker says of itself."""
+
+    faults: list[str]
+    memory: int
+    """Bytes that each of its slots may use."""
+
+
+def look_at_worker(
+    token: str, wanted: dict[str, str], model: str, revision: int, dask_worker: Worker
+) -> WorkerReport:
+    """Report from a worker whether it can do its part."""
+    faults = _lacks(wanted, model, revision)
+    if not Path(token).exists():
+        folder = Path(token).parent
+        faults.append(f"does not see {folder}. Use a workspace that all hosts share")
+    return WorkerReport(faults, MEMORY_LIMIT // dask_worker.state.nthreads)
+
+
+def survey(client: Client, workspace: Path, model: Model) -> dict[str, WorkerReport]:
+    """Ask every worker what it can do, by its address."""
+    workspace.mkdir(parents=True, exist_ok=True)
+    token = workspace.resolve() / f".worker-check-{os.getpid()}"
+    token.touch()
+    try:
+        reports = client.run(
+            look_at_worker, str(token), versions(), model.name, model.revision, on_error="return"
+        )
+    finally:
+        token.unlink(missing_ok=True)
     return {
-        "versions": versions(),
-        "models": str(Path(models.__file__).parent),
-        "sees_workspace": path.exists(),
-        "python": sys.executable,
+        address: r if isinstance(r, WorkerReport) else WorkerReport([_cannot_answer(r)], 0)
+        for address, r in reports.items()
     }
 
 
-def check_workers(client: Client, folder: Path) -> int:
+def _cannot_answer(error: object) -> str:
+    text = f"cannot run modesweep ({type(error).__name__}: {error})"
+    return f"{text}. Install the same version of it there, where no other `sweep` hides it"
+
+
+def check_workers(client: Client, workspace: Path, plan: Plan) -> int:
     """See that every worker can do its part; give the number of slots.
 
     Raises
     ------
-    UnreachableError : no workers, other versions, or a workspace that they do not share
+    UnreachableError : no workers, other versions, no model, or a workspace they do not share
+    RefusedError : a point needs more memory than any worker has
     """
     try:
         client.wait_for_workers(1, timeout=WAIT_SECONDS)
@@ -150,25 +236,16 @@ def check_workers(client: Client, folder: Path) -> int:
             "A sweep waits for ever without them. Start some, then run it again."
         )
         raise UnreachableError(msg) from None
-    token = f"worker-check-{os.getpid()}"
-    (folder / token).touch()
-    try:
-        reports = client.run(look_at_worker, str(folder), token)
-    finally:
-        (folder / token).unlink()
-    faults = [f for name, r in reports.items() for f in _faults(name, r)]
+    reports = survey(client, workspace, plan.model)
+    faults = [f"{address} {fault}." for address, r in reports.items() for fault in r.faults]
     if faults:
         raise UnreachableError("The cluster cannot run this sweep:\n  " + "\n  ".join(faults))
+    most = max(r.memory for r in reports.values())
+    if plan.peak_bytes > most:
+        msg = (
+            f"A point needs up to {readable_bytes(plan.peak_bytes)} of memory, and no worker has "
+            f"more than {readable_bytes(most)} for each of its threads. Lower what makes "
+            "matrices large, or start workers with more memory or fewer threads."
+        )
+        raise RefusedError(msg)
     return sum(client.nthreads().values())
-
-
-def _faults(name: str, report: dict[str, Any]) -> list[str]:
-    own = versions()
-    other = {k: v for k, v in report["versions"].items() if own.get(k) != v}
-    found = []
-    if other:
-        pairs = ", ".join(f"{k} {v} (here {own[k]})" for k, v in other.items())
-        found.append(f"{name} has {pairs}. Install the same versions everywhere.")
-    if not report["sees_workspace"]:
-        found.append(f"{name} does not see the workspace. Use a folder that all hosts share.")
-    return found

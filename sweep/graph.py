@@ -9,22 +9,27 @@ from __future__ import annotations
 
 import heapq
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from distributed import Client, Future, as_completed
 from distributed.scheduler import KilledWorker
 
 from sweep.messages import Order, Receipt
-from sweep.planning import Plan, Region
+from sweep.planning import Plan
+from sweep.problems import UnreachableError
+from sweep.regions import PARTS, Region
 from sweep.state import SweepState, unfinished
 from sweep.worker import add_parts, finish_sum, run_block, run_part
 
 WINDOW = 4
 """Outstanding blocks for each slot."""
 MOST_OUTSTANDING = 1000
-PARTS = 64
-"""A summed stage is cut into about this many part tasks."""
+
+
+class SchedulerLostError(ConnectionError):
+    """The scheduler does not know a task any more."""
 
 
 class Queue:
@@ -74,7 +79,7 @@ class Queue:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a block: a receipt, or the error of its task."""
+    """What became of an order: a receipt, or the error of its task."""
 
     order: Order
     receipt: Receipt | None
@@ -82,43 +87,58 @@ class Outcome:
 
     @property
     def killed(self) -> bool:
-        """Say whether the block took workers with it."""
-        return isinstance(self.error, KilledWorker)
+        """Say whether the block took its worker with it."""
+        died = self.receipt is not None and self.receipt.outcome == "died"
+        return died or isinstance(self.error, KilledWorker)
 
 
 class Window:
-    """Keeps a bounded number of blocks on the cluster."""
+    """Keeps a bounded number of orders on the cluster."""
 
-    def __init__(self, client: Client, plan: Plan, order: Callable[[str, int, int], Order]) -> None:
+    def __init__(self, client: Client, plan: Plan) -> None:
         self._client = client
         self._plan = plan
-        self._order = order
         self._futures: dict[Future, Order] = {}
         self._completed = as_completed(raise_errors=False)
+        self.avoid: set[str] = set()
+        """Addresses of workers that are of no use."""
 
     @property
     def outstanding(self) -> int:
-        """Blocks on the cluster."""
+        """Orders on the cluster."""
         return len(self._futures)
 
-    def submit(self, name: str, block: int, attempt: int) -> Order:
-        """Send a block to the cluster."""
-        order = self._order(name, block, attempt)
-        region = self._plan.regions[name]
-        one_sum = region.tree and not order.skip
-        future = self._tree(order, region) if one_sum else self._block(order)
+    def submit(self, order: Order) -> None:
+        """Send an order to the cluster.
+
+        Raises
+        ------
+        UnreachableError : every worker is of no use
+        """
+        region = self._plan.regions[order.region]
+        where = self._where()
+        future = self._tree(order, region, where) if region.tree else self._block(order, where)
         self._futures[future] = order
         self._completed.add(future)
-        return order
+
+    def _where(self) -> dict[str, Any]:
+        """Restrict orders to workers that are of use, where some are not."""
+        if not self.avoid:
+            return {}
+        fit = [address for address in self._client.nthreads() if address not in self.avoid]
+        if not fit:
+            msg = "No worker of the cluster can do this sweep any more."
+            raise UnreachableError(msg)
+        return {"workers": fit, "allow_other_workers": False}
 
     def outcomes(self) -> Iterator[Outcome]:
-        """Give what becomes of the blocks, as they end; more may be sent meanwhile."""
+        """Give what becomes of the orders, as they end; more may be sent meanwhile."""
         for future in self._completed:
             order = self._futures.pop(future)
             if future.status == "finished":
                 yield Outcome(order, future.result(), None)
             else:
-                yield Outcome(order, None, future.exception() or ConnectionError(future.status))
+                yield Outcome(order, None, _error_of(future))
             future.release()
 
     def drop(self) -> None:
@@ -128,16 +148,16 @@ class Window:
             future.release()
         self._futures.clear()
 
-    def _block(self, order: Order) -> Future:
+    def _block(self, order: Order, where: dict[str, Any]) -> Future:
         return self._client.submit(
-            run_block, order, key=_key(order, "block"), pure=False, retries=0
+            run_block, order, key=_key(order, "block"), pure=False, retries=0, **where
         )
 
-    def _tree(self, order: Order, region: Region) -> Future:
+    def _tree(self, order: Order, region: Region, where: dict[str, Any]) -> Future:
         """Submit a summed stage: parts, the tree that adds them, the root that stores it."""
         level: Sequence[Future] = [
             self._client.submit(
-                run_part, order, start, stop, key=_key(order, f"part-{start}"), pure=False
+                run_part, order, start, stop, key=_key(order, f"part-{start}"), pure=False, **where
             )
             for start, stop in part_runs(self._plan, region, order.block)
         ]
@@ -145,21 +165,27 @@ class Window:
         while len(level) > 1:
             pairs = [
                 self._client.submit(
-                    add_parts, a, b, key=_key(order, f"add-{depth}-{i}"), pure=False
+                    add_parts, a, b, key=_key(order, f"add-{depth}-{i}"), pure=False, **where
                 )
                 for i, (a, b) in enumerate(zip(level[::2], level[1::2], strict=False))
             ]
             level = [*pairs, *level[2 * len(pairs) :]]
             depth += 1
         return self._client.submit(
-            finish_sum, order, level[0], key=_key(order, "block"), pure=False, retries=0
+            finish_sum, order, level[0], key=_key(order, "block"), pure=False, retries=0, **where
         )
+
+
+def _error_of(future: Future) -> BaseException:
+    """Give the error of a task; one that was cancelled lost its scheduler."""
+    error = future.exception() if future.status == "error" else None
+    return error or SchedulerLostError(f"the scheduler is gone ({future.status})")
 
 
 def _key(order: Order, what: str) -> str:
     # two workspaces may hold sweeps of one name, and share a scheduler
     sweep = f"{order.folder.rpartition('/')[2]}-{zlib.crc32(order.folder.encode()):08x}"
-    return f"{sweep}-{order.generation}-{order.region}-{order.block}-{order.attempt}-{what}"
+    return f"{sweep}-{order.generation}-{order.region}-{order.block}-{order.serial}-{what}"
 
 
 def part_runs(plan: Plan, region: Region, block: int) -> list[tuple[int, int]]:

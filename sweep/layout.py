@@ -7,11 +7,15 @@
     owner.lock       held by the owner for life
     ledger.sqlite    what is finished, failed, tried
     data.zarr/       the results
+    .in_hand/        the points that workers are at
+    .extension/      more values for the axes, decided but not yet in place
 <workspace>/.stages/<key>.npz      results of shared stages
+<workspace>/.rates.json            how fast stages are on this machine
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +60,21 @@ def lock_file(folder: Path) -> Path:
 def ledger_file(folder: Path) -> Path:
     """The ledger."""
     return folder / "ledger.sqlite"
+
+
+def in_hand_file(folder: Path, region: str, cell: Sequence[int], part: str = "") -> Path:
+    """What a worker notes of the block that it is at."""
+    return folder / ".in_hand" / f"{region}.{'.'.join(map(str, cell))}{part}"
+
+
+def extension_folder(folder: Path) -> Path:
+    """An extension that is decided."""
+    return folder / ".extension"
+
+
+def rates_file(workspace: Path) -> Path:
+    """How fast stages are on this machine."""
+    return workspace / ".rates.json"
 
 
 def stage_file(folder: Path, key: str) -> Path:

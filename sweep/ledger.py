@@ -3,57 +3,70 @@
 Only the owner of a sweep writes it, after a block's chunks are on the disk. What it does
 not name is not finished, whatever files exist. Losing the owner loses no row (synchronous
 FULL), and a block that was written but not recorded is made again, to the same bytes.
+
+A row names its block by region and cell, which stay when axes grow. It holds a status for
+each point of the box that the block had then; points of status `todo` are still to be done.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-import socket
+import math
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sweep.durable import write_files
-from sweep.layout import generation_file, ledger_file, lock_file
-from sweep.messages import PointError, Receipt
-from sweep.problems import MachineError, RefusedError, StoreError
+import numpy as np
+from numpy.typing import NDArray
 
-_SCHEMA = """
+from sweep.filesystem import is_network
+from sweep.layout import FAILED, LOST, TODO, ledger_file
+from sweep.messages import PointError
+from sweep.problems import MachineError, StoreError
+from sweep.upgrading import FORMAT, upgrade_ledger
+
+_SCHEMA = f"""
 create table if not exists fact (name text primary key, value text not null);
 create table if not exists block (
-    region text not null, block integer not null, generation integer not null,
+    region text not null, cell text not null, box text not null, generation integer not null,
     status blob not null, attempts blob not null, seconds blob not null,
     files text not null, worker text not null, kernel text not null, finished real not null,
-    primary key (region, block)
+    primary key (region, cell)
 ) without rowid;
 create table if not exists error (
-    stage text not null, place text not null, region text not null, block integer not null,
+    stage text not null, place text not null, region text not null, cell text not null,
     kind text not null, message text not null, traceback text not null,
     attempts integer not null, primary key (stage, place)
 ) without rowid;
-create table if not exists lost (
-    region text not null, block integer not null, attempts integer not null,
-    message text not null, primary key (region, block)
+create table if not exists range (
+    variable text not null, region text not null, cell text not null, ranges blob not null,
+    primary key (variable, region, cell)
 ) without rowid;
+pragma user_version = {FORMAT};
 """
+_COLUMNS = "region, cell, box, status, attempts, seconds, files, worker, kernel, finished"
 
 
 @dataclass(frozen=True)
 class BlockRow:
-    """A finished block as the ledger has it."""
+    """A block as the ledger has it; its arrays have the shape of the box."""
 
     region: str
-    block: int
-    status: bytes
-    attempts: bytes
-    seconds: bytes
+    cell: tuple[int, ...]
+    status: NDArray[np.uint8]
+    attempts: NDArray[np.uint8]
+    seconds: NDArray[np.float32]
     files: dict[str, tuple[int, int]]
+    worker: str = ""
+    kernel: str = ""
+    finished: float = 0.0
+    generation: int = 0
+    errors: tuple[PointError, ...] = field(default=(), compare=False)
+    ranges: dict[str, bytes] = field(default_factory=dict, compare=False)
 
 
 class Ledger:
@@ -64,16 +77,29 @@ class Ledger:
         if not writable and not path.exists():
             msg = f"{folder} holds no sweep: it has no {path.name}. Give the name of a sweep."
             raise StoreError(msg)
+        self._slow = is_network(path.parent)
         try:
             # a reader needs to be able to make the -shm file, so it opens for writing, too
             self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
             if writable:
-                self._db.execute("pragma journal_mode = wal")
+                # a network file system has no shared memory, which WAL needs
+                journal = "delete" if self._slow else "wal"
+                self._db.execute(f"pragma journal_mode = {journal}")
                 self._db.execute("pragma synchronous = full")
+            self._db = upgrade_ledger(self._db, folder, writable=writable)
+            if writable:
                 self._db.executescript(_SCHEMA)
         except sqlite3.Error as error:
-            msg = f"{path} cannot be opened: {error}. Check the disk and its permissions."
+            msg = (
+                f"{path} cannot be read: {error}. Check the disk and its permissions. If the "
+                "file is damaged, remove it: the sweep is then computed again."
+            )
             raise MachineError(msg) from error
+
+    @property
+    def slow(self) -> bool:
+        """Say whether a commit travels over a network."""
+        return self._slow
 
     def close(self) -> None:
         """Close the file."""
@@ -89,47 +115,90 @@ class Ledger:
             raise
         self._db.execute("commit")
 
-    def record(self, receipts: Iterable[Receipt]) -> None:
-        """Write down finished blocks, all or none."""
-        now = time.time()
+    # --- blocks -------------------------------------------------------------------------
+
+    def record(self, rows: Iterable[BlockRow]) -> list[BlockRow]:
+        """Write down blocks, all or none; give them with what was known of them before.
+
+        Points of status `todo` in a row keep what the ledger says of them.
+        """
+        written = []
         with self._transaction() as db:
-            for r in receipts:
-                db.execute(
-                    "insert or replace into block values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    (r.region, r.block, r.generation, r.status, r.attempts, r.seconds,
-                     json.dumps(r.files), r.worker, r.kernel, now),
-                )  # fmt: skip
-                db.execute("delete from lost where region = ? and block = ?", (r.region, r.block))
-                for e in r.errors:
+            for new in rows:
+                old = self._row(new.region, new.cell)
+                row = new if old is None else _merged(old, new)
+                self._put(db, row)
+                for e in row.errors:
                     db.execute(
                         "insert or replace into error values (?, ?, ?, ?, ?, ?, ?, ?)",
-                        (e.stage, json.dumps(e.place), r.region, r.block, e.kind, e.message,
-                         e.traceback, e.attempts),
+                        (e.stage, json.dumps(e.place), row.region, cell_text(row.cell), e.kind,
+                         e.message, e.traceback, e.attempts),
                     )  # fmt: skip
+                for variable, packed in row.ranges.items():
+                    db.execute(
+                        "insert or replace into range values (?, ?, ?, ?)",
+                        (variable, row.region, cell_text(row.cell), packed),
+                    )
+                written.append(row)
+        return written
 
-    def record_lost(self, region: str, block: int, attempts: int, message: str) -> None:
-        """Write down a block that cost too many workers."""
-        with self._transaction() as db:
-            db.execute(
-                "insert or replace into lost values (?, ?, ?, ?)",
-                (region, block, attempts, message),
-            )
-
-    def forget_lost(self) -> None:
-        """Let lost blocks be tried again."""
-        with self._transaction() as db:
-            db.execute("delete from lost")
+    def _put(self, db: sqlite3.Connection, row: BlockRow) -> None:
+        db.execute(
+            "insert or replace into block values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (row.region, cell_text(row.cell), json.dumps(row.status.shape), row.generation,
+             row.status.tobytes(), row.attempts.tobytes(), row.seconds.tobytes(),
+             json.dumps(row.files), row.worker, row.kernel, row.finished or time.time()),
+        )  # fmt: skip
 
     def blocks(self) -> Iterator[BlockRow]:
-        """Go through the finished blocks."""
-        query = "select region, block, status, attempts, seconds, files from block"
-        for region, block, status, attempts, seconds, files in self._db.execute(query):
-            sizes = {k: (v[0], v[1]) for k, v in json.loads(files).items()}
-            yield BlockRow(region, block, status, attempts, seconds, sizes)
+        """Go through the blocks."""
+        for values in self._db.execute(f"select {_COLUMNS} from block"):
+            yield _row(*values)
 
-    def lost(self) -> list[tuple[str, int, int, str]]:
-        """Give region, block, attempts and reason of the blocks that were lost."""
-        return list(self._db.execute("select region, block, attempts, message from lost"))
+    def block(self, region: str, cell: Sequence[int]) -> BlockRow | None:
+        """Give one block, or None if the ledger does not have it."""
+        return self._row(region, cell)
+
+    def _row(self, region: str, cell: Sequence[int]) -> BlockRow | None:
+        query = f"select {_COLUMNS} from block where region = ? and cell = ?"
+        found = self._db.execute(query, (region, cell_text(cell))).fetchone()
+        return None if found is None else _row(*found)
+
+    def try_again(self) -> int:
+        """Make failed and lost points points that are still to be done; give how many."""
+        count = 0
+        query = (
+            f"select {_COLUMNS} from block "
+            f"where instr(status, x'{FAILED:02x}') or instr(status, x'{LOST:02x}')"
+        )
+        with self._transaction() as db:
+            for values in db.execute(query).fetchall():
+                row = _row(*values)
+                bad = (row.status == FAILED) | (row.status == LOST)
+                row.status[bad] = TODO
+                row.seconds[bad] = np.nan
+                count += int(bad.sum())
+                self._put(db, row)
+            db.execute("delete from error")
+        return count
+
+    def forget(self, cells: Iterable[tuple[str, Sequence[int]]]) -> None:
+        """Forget blocks, so that they are computed again."""
+        with self._transaction() as db:
+            for region, cell in cells:
+                for table in ("block", "error", "range"):
+                    db.execute(
+                        f"delete from {table} where region = ? and cell = ?",
+                        (region, cell_text(cell)),
+                    )
+
+    # --- what else is known ---------------------------------------------------------------
+
+    def ranges(self, variable: str) -> Iterator[tuple[tuple[int, ...], bytes]]:
+        """Go through the packed ranges of a variable: the cell of a block, its ranges."""
+        query = "select cell, ranges from range where variable = ?"
+        for cell, packed in self._db.execute(query, (variable,)):
+            yield cell_of(cell), packed
 
     def errors(self) -> Iterator[PointError]:
         """Go through the failed instances."""
@@ -148,51 +217,47 @@ class Ledger:
             db.execute("insert or replace into fact values (?, ?)", (name, json.dumps(value)))
 
 
-class Ownership:
-    """The right to write a sweep, held for the life of a process.
-
-    The lock frees itself when the process dies, however it dies. Each owner raises the
-    generation, so that blocks ordered by an earlier one are dropped.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._file = lock_file(folder).open("a+")
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._file.seek(0)
-            owner = self._file.read().strip() or "another process"
-            self._file.close()
-            msg = (
-                f"{folder.name} is being run by {owner}. A sweep has one owner at a time. "
-                "Wait for it, or stop it and run the same command again."
-            )
-            raise RefusedError(msg) from None
-        self._file.seek(0)
-        self._file.truncate()
-        self._file.write(f"process {os.getpid()} on {socket.gethostname()}")
-        self._file.flush()
-        self.generation = self._raise_generation(folder)
-
-    def _raise_generation(self, folder: Path) -> int:
-        path = generation_file(folder)
-        generation = int(path.read_text()) + 1 if path.exists() else 1
-        write_files({path: str(generation).encode()})
-        return generation
-
-    def release(self) -> None:
-        """Give the sweep free."""
-        self._file.close()
+def cell_text(cell: Sequence[int]) -> str:
+    """Write a cell as Zarr writes it in the name of a chunk."""
+    return "/".join(map(str, cell))
 
 
-def is_owned(folder: Path) -> bool:
-    """Say whether a living process holds a sweep."""
-    path = lock_file(folder)
-    if not path.exists():
-        return False
-    with path.open() as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            return True
-    return False
+def cell_of(text: str) -> tuple[int, ...]:
+    """Read a cell."""
+    return tuple(map(int, text.split("/")))
+
+
+def _row(
+    region: str, cell: str, box: str, status: bytes, attempts: bytes, seconds: bytes, files: str,
+    worker: str, kernel: str, finished: float,
+) -> BlockRow:  # fmt: skip
+    shape = json.loads(box)
+    if not math.prod(shape) == len(status) == len(attempts) == len(seconds) // 4:
+        msg = f"the row of block {cell} of {region} does not fit its box"
+        raise sqlite3.DatabaseError(msg)
+    return BlockRow(
+        region, cell_of(cell),
+        np.frombuffer(status, np.uint8).reshape(shape).copy(),
+        np.frombuffer(attempts, np.uint8).reshape(shape).copy(),
+        np.frombuffer(seconds, np.float32).reshape(shape).copy(),
+        {k: (v[0], v[1]) for k, v in json.loads(files).items()}, worker, kernel, finished,
+    )  # fmt: skip
+
+
+def _merged(old: BlockRow, new: BlockRow) -> BlockRow:
+    """Add to a row what was computed since; its box may have grown meanwhile."""
+    inside = tuple(slice(n) for n in old.status.shape)
+    before = {n: np.zeros_like(getattr(new, n)) for n in ("status", "attempts", "seconds")}
+    before["seconds"][...] = np.nan
+    for name, array in before.items():
+        array[inside] = getattr(old, name)
+    fresh = new.status != TODO
+    starts = np.minimum(before["attempts"].astype(int) + new.attempts, 255).astype(np.uint8)
+    return BlockRow(
+        new.region, new.cell,
+        np.where(fresh, new.status, before["status"]),
+        np.where(fresh, starts, before["attempts"]),
+        np.where(fresh, new.seconds, before["seconds"]),
+        {**old.files, **new.files}, new.worker, new.kernel, new.finished, new.generation,
+        new.errors, new.ranges,
+    )  # fmt: skip

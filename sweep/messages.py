@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 
 class Failed(Protocol):
@@ -33,9 +33,13 @@ class Order:
     generation: int
     region: str
     block: int
-    attempt: int
-    skip: tuple[tuple[int, ...], ...] = ()
-    """Points that read a shared result which failed; the error stands with that one."""
+    serial: int
+    """Unlike any other order of this owner."""
+    starts: int = 0
+    """How often the points were started before, by workers that died."""
+    only: bytes | None = None
+    """bool for each point of the block's box: the ones to compute. None: all of them.
+    The others keep what is stored."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,9 @@ class PointError:
     attempts: int
 
 
+Outcome = Literal["written", "dropped", "died", "unfit"]
+
+
 @dataclass(frozen=True)
 class Receipt:
     """What a block returns."""
@@ -59,16 +66,25 @@ class Receipt:
     region: str
     block: int
     generation: int
-    dropped: bool = False
-    """Another owner had taken over; nothing was written."""
+    outcome: Outcome = "written"
+    """dropped: another owner or a later order had taken over, and nothing was written;
+    died: the worker that had this order before is gone; unfit: this worker cannot do it."""
+    suspects: bytes = b""
+    """bool for each point of the box: those in hand when the worker died; empty: not known."""
+    message: str = ""
+    """Why the worker is unfit."""
     status: bytes = b""
-    """uint8 for each point of the block's box, in its order; skipped ones 0."""
+    """uint8 for each point of the block's box, in its order; those left out are 0."""
     attempts: bytes = b""
     seconds: bytes = b""
     """float32 for each point."""
     errors: tuple[PointError, ...] = ()
     files: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Size and checksum by name."""
+    ranges: dict[str, bytes] = field(default_factory=dict)
+    """Ranges of the values by variable, packed, for the index that queries use."""
+    work: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """Seconds and counted operations by stage."""
     worker: str = ""
     kernel: str = ""
 

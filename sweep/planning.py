@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.protocol import WHOLE, Model, Part, Stage, Variable
+from sweep.regions import ITEM_BYTES, Array, Region, fields_of, region_of
 from sweep.spec import Sweep, needed_stages, output_variables, wanted_on
 
 RATE = 1e10
@@ -32,84 +33,7 @@ LEAST_BLOCKS = 16
 KEEP_SECONDS = 1.0
 """A shared result is kept when making it again would take longer than this."""
 KEEP_MOST_SECONDS = 120.0
-ITEM_BYTES = {"float64": 8, "complex128": 16, "int32": 4, "uint8": 1, "str": 32}
-
-
-@dataclass(frozen=True)
-class Region:
-    """Stages that share axes and cutting, and their part of the store."""
-
-    name: str
-    stages: tuple[str, ...]
-    """Evaluated in this order, in one block."""
-    variables: tuple[str, ...]
-    dims: tuple[int, ...]
-    """Places of the sweep's dims that it carries."""
-    shape: tuple[int, ...]
-    chunk: tuple[int, ...]
-    """Points of a block along each of its dims."""
-    cut: str | None
-    cut_length: int
-    """Longest length of the cut dim."""
-    cut_chunk: int
-    """Elements of the cut dim in a block."""
-    kept: bool
-    """Whole results are kept in the workspace by their key."""
-    tree: bool
-    """Blocks are graphs: parts that are summed in a fixed tree."""
-    inputs: tuple[str, ...]
-    """Regions whose kept results its blocks read."""
-
-    @cached_property
-    def grid(self) -> tuple[int, ...]:
-        """Number of blocks along each dim, the cut dim last."""
-        points = [math.ceil(n / c) for n, c in zip(self.shape, self.chunk, strict=True)]
-        return (*points, math.ceil(self.cut_length / self.cut_chunk))
-
-    @property
-    def blocks(self) -> int:
-        """Number of blocks."""
-        return math.prod(self.grid)
-
-    @property
-    def instances(self) -> int:
-        """Number of points that the region tells apart."""
-        return math.prod(self.shape)
-
-    def box(self, block: int) -> tuple[slice, ...]:
-        """Give the ranges of a block along the region's dims."""
-        cell = np.unravel_index(block, self.grid)[:-1]
-        return tuple(
-            slice(int(i) * c, min((int(i) + 1) * c, n))
-            for i, c, n in zip(cell, self.chunk, self.shape, strict=True)
-        )
-
-    def cut_range(self, block: int) -> tuple[int, int]:
-        """Give the range of a block along the cut dim."""
-        i = int(np.unravel_index(block, self.grid)[-1])
-        return i * self.cut_chunk, min((i + 1) * self.cut_chunk, self.cut_length)
-
-    def block_at(self, index: Sequence[int], cut: int = 0) -> int:
-        """Give the block that holds a point, by its indices along the region's dims."""
-        cell = [i // c for i, c in zip(index, self.chunk, strict=True)]
-        return int(np.ravel_multi_index([*cell, cut // self.cut_chunk], self.grid))
-
-
-@dataclass(frozen=True)
-class Array:
-    """One array of the store."""
-
-    variable: Variable
-    region: str
-    dims: tuple[str, ...]
-    shape: tuple[int, ...]
-    chunk: tuple[int, ...]
-    unit: str
-
-    @property
-    def bytes(self) -> int:
-        """Size before compression; strings are counted at their usual length."""
-        return math.prod(self.shape) * ITEM_BYTES[self.variable.dtype]
+STATUS_CHUNK = 2**20
 
 
 @dataclass(frozen=True)
@@ -122,22 +46,68 @@ class Estimate:
 
 
 class Plan:
-    """Regions, arrays and costs of a sweep."""
+    """Regions, arrays and costs of a sweep.
 
-    def __init__(self, sweep: Sweep, frozen: Sequence[dict[str, Any]] | None = None) -> None:
+    `frozen` is the cutting of a sweep that was begun (see `Plan.frozen`). `rates` say by
+    which factor a stage is slower on this machine than its cost model has it.
+    """
+
+    def __init__(
+        self,
+        sweep: Sweep,
+        frozen: Mapping[str, Any] | None = None,
+        rates: Mapping[str, float] | None = None,
+    ) -> None:
         self.sweep = sweep
         self.model: Model = sweep.model
         self.variables = output_variables(sweep)
+        self._rates = rates or {}
         self._stages = [s for s in self.model.stages if s.name in self._needed()]
         self._lengths = self._longest()
         if frozen is None:
+            self.own_chunk = {dim: max(n, 1) for dim, n in self._lengths.items()}
+            self.status_chunk = _status_chunk(sweep.shape)
+            self.begun_with: dict[str, int] = {}
             self.regions = self._cut(self._groups())
         else:
-            self.regions = {r["name"]: Region(**_tuples(r)) for r in frozen}
+            # format 1 has neither; its axes have not grown
+            self.own_chunk = frozen.get("own_chunk") or {
+                dim: max(n, 1) for dim, n in self._lengths.items()
+            }
+            self.status_chunk = tuple(frozen.get("status_chunk") or _status_chunk(sweep.shape))
+            self.begun_with = dict(frozen.get("begun_with", {}))
+            self.regions = {r["name"]: region_of(r) for r in frozen["regions"]}
 
-    def frozen(self) -> list[dict[str, Any]]:
+    def frozen(self) -> dict[str, Any]:
         """Give the cutting as plain values, to be kept for the life of the sweep."""
-        return [_fields(r) for r in self.regions.values()]
+        return {
+            "regions": [fields_of(r) for r in self.regions.values()],
+            "own_chunk": self.own_chunk,
+            "status_chunk": self.status_chunk,
+            "begun_with": self.begun_with,
+        }
+
+    def grown(self, sweep: Sweep) -> Plan:
+        """Give the plan of this sweep with more values on its axes.
+
+        The chunk grid stays, so that no block that is finished moves; it only goes on.
+        """
+        lengths = Plan(sweep, self.frozen()).lengths
+        regions = [
+            replace(
+                r,
+                shape=tuple(sweep.shape[i] for i in r.dims),
+                cut_length=max(lengths[r.cut], 1) if r.cut else 1,
+            )
+            for r in self.regions.values()
+        ]
+        begun_with = {
+            new.name: self.begun_with.get(new.name, len(old))
+            for old, new in zip(self.sweep.dims, sweep.dims, strict=True)
+            if len(new) > len(old) or new.name in self.begun_with
+        }
+        fields = {"regions": [fields_of(r) for r in regions], "begun_with": begun_with}
+        return Plan(sweep, self.frozen() | fields)
 
     def _needed(self) -> set[str]:
         return needed_stages(self.model, self.variables)
@@ -187,7 +157,7 @@ class Plan:
             part = self._first_part(stage, p)
             cost = stage.cost(p, part)
             grains = math.ceil(self._elements(stage, p) / part.size)
-            seconds[place] = cost.flops * grains / RATE
+            seconds[place] = cost.flops * grains / RATE * self._rates.get(stage.name, 1.0)
             peak[place] = cost.peak_bytes
         return Estimate(seconds, peak)
 
@@ -206,20 +176,47 @@ class Plan:
         return {s.name: self.estimate(s) for s in self._stages}
 
     def block_seconds(self, region: Region) -> NDArray[np.float64]:
-        """Predict the seconds of every block of a region."""
+        """Predict the seconds of every block of a region, with what it makes on the way."""
         total = np.zeros(region.grid[:-1])
         once = math.prod(self.sweep.shape[i] for i in self.scale_dims(region))
         for name in region.stages:
             full = self.estimates[name].seconds / once
             here = np.broadcast_to(self._over(full, region), region.shape)
-            total += _block_sums(here, region.chunk)
-        share = np.diff([*range(0, region.cut_length, region.cut_chunk), region.cut_length])
-        return (total[..., None] * share / region.cut_length).ravel()
+            total += _per_block(here, region.chunk)
+        step = region.cut_chunk or region.cut_length
+        share = np.diff([*range(0, region.cut_length, step), region.cut_length])
+        seconds = total[..., None] * share / region.cut_length
+        return np.asarray(seconds + self._seconds_on_the_way(region)[..., None]).ravel()
+
+    def _seconds_on_the_way(self, region: Region) -> NDArray[np.float64]:
+        """Predict the seconds of the inputs that a block makes for itself, once each."""
+        total = np.zeros(region.grid[:-1])
+        before = {n for s in region.stages for n in self._before(self.model.stage(s))}
+        for name in before - {*region.stages, *region.inputs, *self._behind(region)}:
+            here = np.broadcast_to(self._over(self.estimates[name].seconds, region), region.shape)
+            own = self._heavy_dims([name])
+            total += _per_block(here, region.chunk, [i in own for i in region.dims])
+        return total
+
+    def _behind(self, region: Region) -> set[str]:
+        """Give the stages that only kept inputs of a region need."""
+        open_ = [i for s in region.stages for i in self.model.stage(s).inputs]
+        needed = set()
+        while open_:
+            name = open_.pop()
+            if name not in region.inputs and name not in needed:
+                needed.add(name)
+                open_ += self.model.stage(name).inputs
+        return {n for s in region.stages for n in self._before(self.model.stage(s))} - needed
+
+    def _heavy_dims(self, stages: Iterable[str]) -> set[int]:
+        """Give the dims along which stages compute something new."""
+        names = {n for s in stages for n in self.model.depends_on(self.model.stage(s))}
+        return {self.sweep.axes[n] for n in names if n in self.sweep.axes}
 
     def scale_dims(self, region: Region) -> tuple[int, ...]:
         """Give the dims along which results are only scaled: one calculation serves them all."""
-        names = {n for s in region.stages for n in self.model.depends_on(self.model.stage(s))}
-        heavy = {self.sweep.axes[n] for n in names if n in self.sweep.axes}
+        heavy = self._heavy_dims(region.stages)
         return tuple(i for i in region.dims if i not in heavy)
 
     def calculations(self, region: Region) -> int:
@@ -332,7 +329,7 @@ class Plan:
         cut = first.cut
         length = max(self._lengths[cut], 1) if cut else 1
         tree = first.sums and seconds > MOST_SECONDS
-        cut_chunk = length
+        cut_chunk = 0
         if (
             cut
             and not first.sums
@@ -341,12 +338,13 @@ class Plan:
         ):
             pieces = max(seconds / BLOCK_SECONDS, largest / CHUNK_BYTES)
             cut_chunk = self._whole_grains(cut, length / pieces)
+            cut_chunk = 0 if cut_chunk >= length else cut_chunk
         points = 1
-        if cut_chunk == length and not tree:
+        if not cut_chunk and not tree:
             points = self._points(math.prod(shape), seconds, largest)
         return Region(
             first.name, tuple(names), variables, dims, shape,
-            self._chunk(dims, shape, points), cut, length, min(cut_chunk, length), kept, tree, (),
+            self._chunk(dims, shape, points), cut, length, cut_chunk, kept, tree, (),
         )  # fmt: skip
 
     def _bytes(self, variable: Variable) -> int:
@@ -390,8 +388,8 @@ class Plan:
                     (*(self.sweep.dims[i].name for i in region.dims), *variable.dims),
                     (*region.shape, *(self._lengths[d] for d in variable.dims)),
                     (*region.chunk, *(
-                        region.cut_chunk if d == region.cut else max(self._lengths[d], 1)
-                        for d in variable.dims
+                        region.cut_chunk if region.divided and d == region.cut
+                        else self.own_chunk[d] for d in variable.dims
                     )),
                     self.model.unit_of(variable.unit, self._first),
                 )  # fmt: skip
@@ -459,15 +457,20 @@ class Plan:
         return found
 
 
-def _tuples(fields: dict[str, Any]) -> dict[str, Any]:
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+def _status_chunk(shape: Sequence[int]) -> tuple[int, ...]:
+    """Cut the status arrays into chunks of about a million points, the last dims whole."""
+    chunk, room = [], STATUS_CHUNK
+    for n in reversed(shape):
+        chunk.append(max(1, min(n, room)))
+        room //= chunk[-1]
+    return tuple(reversed(chunk))
 
 
-def _fields(region: Region) -> dict[str, Any]:
-    return {name: getattr(region, name) for name in Region.__dataclass_fields__}
-
-
-def _block_sums(values: NDArray[np.float64], chunk: Sequence[int]) -> NDArray[np.float64]:
+def _per_block(
+    values: NDArray[np.float64], chunk: Sequence[int], sums: Sequence[bool] | None = None
+) -> NDArray[np.float64]:
+    """Add up over the points of every block; along dims that do not sum, the dearest counts."""
     for axis, c in enumerate(chunk):
-        values = np.add.reduceat(values, range(0, values.shape[axis], c), axis=axis)
+        add = np.add if sums is None or sums[axis] else np.maximum
+        values = add.reduceat(values, range(0, values.shape[axis], c), axis=axis)
     return values

@@ -8,12 +8,12 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 
-from sweep.child import Answer, Failure, Request, environment
+from sweep.child import STAGE_BYTES, Answer, Failure, Request, environment
 from sweep.problems import UnreachableError
 
 START_SECONDS = 60.0
@@ -27,11 +27,22 @@ class NumericsProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: Connection | None = None
         self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
+        self._note = tempfile.TemporaryFile()  # noqa: SIM115
+        self._for: object = None
         self.kernel = ""
 
-    def answers(self, request: Request, timeout: float) -> Iterator[Answer | Failure]:
+    def renew_for(self, what: object) -> None:
+        """Start afresh for another owner: a model's code may have been mended meanwhile."""
+        if self._for != what:
+            self.close()
+            self._for = what
+
+    def answers(
+        self, request: Request, timeout: float, begin: Callable[[int], None] | None = None
+    ) -> Iterator[Answer | Failure]:
         """Send a request and give what comes back, unit by unit, as it comes.
 
+        `begin` is told each unit before it is computed.
         A unit that takes longer than `timeout` seconds, or that takes the process with it,
         ends the answers with a Failure that names it; the units after it were not done.
         """
@@ -51,6 +62,8 @@ class NumericsProcess:
                 return
             if isinstance(message, int):
                 number = message
+                if begin is not None:
+                    begin(number)
             else:
                 if isinstance(message, Failure):
                     message = replace(message, traceback=message.traceback + self._said())
@@ -69,6 +82,7 @@ class NumericsProcess:
     def __del__(self) -> None:
         self.close()  # a worker's thread has ended, and its slot with it
         self._log.close()
+        self._note.close()
 
     def _started(self) -> Connection:
         if self._pipe is not None:
@@ -76,12 +90,14 @@ class NumericsProcess:
         ours, theirs = Pipe()
         # -P keeps the working folder off the path: a user's own sweep.py is not ours
         start = "from sweep.child import main; main()"
-        command = [sys.executable, "-P", "-c", start, str(theirs.fileno()), str(os.getpid())]
-        self._log.seek(0)
-        self._log.truncate()
+        command = [sys.executable, "-P", "-c", start, str(theirs.fileno()), str(os.getpid()),
+                   str(self._note.fileno())]  # fmt: skip
+        for file in (self._log, self._note):
+            file.seek(0)
+            file.truncate()
         self._process = subprocess.Popen(
-            command, pass_fds=[theirs.fileno()], env=environment(), stdin=subprocess.DEVNULL,
-            stdout=self._log, stderr=self._log,
+            command, pass_fds=[theirs.fileno(), self._note.fileno()], env=environment(),
+            stdin=subprocess.DEVNULL, stdout=self._log, stderr=self._log,
         )  # fmt: skip
         theirs.close()
         self._pipe = ours
@@ -103,7 +119,7 @@ class NumericsProcess:
     def _killed(self, number: int, timeout: float) -> Failure:
         self.close()
         message = f"took longer than {timeout:g} s, the `timeout` of the sweep, and was stopped"
-        return Failure(number, "timeout", message, self._said())
+        return Failure(number, "timeout", message, self._said(), self._stage())
 
     def _died(self, number: int) -> Failure:
         process = self._process
@@ -114,7 +130,11 @@ class NumericsProcess:
             name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         except ValueError:
             name = f"signal {-code}"
-        return Failure(number, "signal", f"the numerics process died: {name}", said)
+        return Failure(number, "signal", f"the numerics process died: {name}", said, self._stage())
+
+    def _stage(self) -> str:
+        """Name the stage that was in hand."""
+        return os.pread(self._note.fileno(), STAGE_BYTES, 0).decode().strip()
 
     def _said(self) -> str:
         """Give the last lines that the process wrote."""

@@ -54,6 +54,9 @@ class Progress(Protocol):
     def update(self, state: SweepState, receipt: Receipt | None) -> None:
         """A block has ended."""
 
+    def note(self, text: str) -> None:
+        """Something has happened that the user should know of."""
+
     def stop(self, event: Finished) -> None:
         """The run has ended."""
 
@@ -68,6 +71,9 @@ class Silent:
         """Ignore."""
 
     def update(self, state: SweepState, receipt: Receipt | None) -> None:
+        """Ignore."""
+
+    def note(self, text: str) -> None:
         """Ignore."""
 
     def stop(self, event: Finished) -> None:
@@ -147,6 +153,10 @@ class Lines:
             self._say(f"{counts_text(state.counts())}; {done} of {blocks} blocks; stage {stage}; "
                       f"{eta_text(self._eta.left(state))}")  # fmt: skip
 
+    def note(self, text: str) -> None:
+        """Say it."""
+        self._say(f"note: {text}")
+
     def stop(self, event: Finished) -> None:
         """Say how it ended."""
         for line in summary_lines(event):
@@ -194,6 +204,10 @@ class Rich:
         share = fractions(counts)
         head = Columns([ProgressBar(completed=100 * share, width=40), f"{share:4.0%}  {stage}"])
         self._live.update(Group(head, counts_text(counts), Text(left, style="dim")))
+
+    def note(self, text: str) -> None:
+        """Write it above the bar."""
+        self._console.print(f"note: {text}", highlight=False, markup=False)
 
     def stop(self, event: Finished) -> None:
         """Close the bar and sum up."""

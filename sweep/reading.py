@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,13 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from models.evaluate import Evaluator
-from sweep.layout import DEFAULT_WORKSPACE, find, plan_file, sweep_file
-from sweep.ledger import Ledger, is_owned
+from sweep.layout import DEFAULT_WORKSPACE, sweep_file
+from sweep.ledger import Ledger
+from sweep.locating import locate
 from sweep.messages import PointError
+from sweep.owning import is_owned
 from sweep.planning import Plan
+from sweep.pointing import command_line
 from sweep.problems import StoreError
 from sweep.state import ETA_SPREAD, SweepState
 from sweep.sweep_file import read
+from sweep.upgrading import frozen_plan
 from sweep.values import as_text
 
 
@@ -65,22 +68,36 @@ class FailedPoint:
     message: str
     attempts: int
     traceback: str = field(repr=False)
+    _folder: Path = field(repr=False, compare=False)
     _plan: Plan = field(repr=False, compare=False)
     _place: tuple[int, ...] = field(repr=False, compare=False)
 
     def reproduce(self) -> None:
         """Compute the point in this process, which raises what it raised."""
         stage = self._plan.model.stage(self.stage)
+        Evaluator(self._plan.model).whole(stage, self._plan.sweep.point(self._index()))
+
+    @property
+    def command(self) -> str:
+        """The line that computes the point in a shell, which raises what it raised."""
+        dims = zip(self._plan.sweep.dims, self._index(), strict=True)
+        values = {axis: along[i] for dim, i in dims for axis, along in dim.values.items()}
+        return command_line(self._folder, values)
+
+    def _index(self) -> list[int]:
+        """Place the point in the sweep: first values of axes that the stage does not have."""
         index = [0] * len(self._plan.sweep.dims)
-        for dim, i in zip(self._plan.dims_of(stage), self._place, strict=True):
+        dims = self._plan.dims_of(self._plan.model.stage(self.stage))
+        for dim, i in zip(dims, self._place, strict=True):
             index[dim] = i
-        Evaluator(self._plan.model).whole(stage, self._plan.sweep.point(index))
+        return index
 
     def as_dict(self) -> dict[str, Any]:
         """Give plain values, for JSON."""
         return {
             "stage": self.stage, "point": self.point, "kind": self.kind,
             "message": self.message, "attempts": self.attempts, "traceback": self.traceback,
+            "command": self.command,
         }  # fmt: skip
 
 
@@ -92,8 +109,7 @@ def stored_plan(folder: Path) -> Plan:
     StoreError : the folder does not hold a whole sweep
     """
     try:
-        frozen = json.loads(plan_file(folder).read_text())
-        return Plan(read(sweep_file(folder)), frozen["regions"])
+        return Plan(read(sweep_file(folder)), frozen_plan(folder))
     except (OSError, ValueError, KeyError, TypeError) as error:
         msg = (
             f"{folder} does not hold a sweep that can be read: {error}. "
@@ -109,7 +125,7 @@ def status(sweep: str | Path, workspace: str | Path = DEFAULT_WORKSPACE) -> Stat
     ------
     StoreError : there is no such sweep
     """
-    folder = find(sweep, workspace)
+    folder = locate(sweep, workspace)
     plan = stored_plan(folder)
     ledger = Ledger(folder)
     try:
@@ -142,21 +158,16 @@ def errors(sweep: str | Path, workspace: str | Path = DEFAULT_WORKSPACE) -> list
     ------
     StoreError : there is no such sweep
     """
-    folder = find(sweep, workspace)
+    folder = locate(sweep, workspace)
     plan = stored_plan(folder)
     ledger = Ledger(folder)
     try:
-        found = [_failed(plan, error) for error in ledger.errors()]
-        for region, block, attempts, message in ledger.lost():
-            stage = plan.regions[region].stages[-1]
-            for place, _ in plan.block_points(plan.regions[region], block):
-                found.append(_failed(plan, PointError(stage, place, "lost", message, "", attempts)))
-        return found
+        return [_failed(folder, plan, error) for error in ledger.errors()]
     finally:
         ledger.close()
 
 
-def _failed(plan: Plan, error: PointError) -> FailedPoint:
+def _failed(folder: Path, plan: Plan, error: PointError) -> FailedPoint:
     point = {}
     for place, i in zip(plan.dims_of(plan.model.stage(error.stage)), error.place, strict=True):
         for axis, values in plan.sweep.dims[place].values.items():
@@ -164,5 +175,5 @@ def _failed(plan: Plan, error: PointError) -> FailedPoint:
             point[axis] = value if isinstance(value, int | float) else as_text(value)
     return FailedPoint(
         plan.sweep.name, plan.model.name, error.stage, point, error.kind, error.message,
-        error.attempts, error.traceback, plan, error.place,
+        error.attempts, error.traceback, folder, plan, error.place,
     )  # fmt: skip

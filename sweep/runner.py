@@ -5,63 +5,54 @@ Safe to stop at any moment and by any means; the same call goes on where it stop
 
 from __future__ import annotations
 
-import difflib
 import errno
-import json
 import multiprocessing
-import shutil
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import xarray
 from distributed import Client
 
-from sweep import documents, store
-from sweep.child import blas
-from sweep.cluster import check_workers, connect, versions
-from sweep.durable import PARTIAL, write_files
-from sweep.graph import MOST_OUTSTANDING, WINDOW, Outcome, Queue, Window
-from sweep.layout import DEFAULT_WORKSPACE, plan_file, sweep_file
-from sweep.ledger import BlockRow, Ledger, Ownership
-from sweep.messages import Order, Receipt
+from sweep import beginning, extending
+from sweep.calibration import measured, pilot
+from sweep.cluster import check_workers, connect
+from sweep.driving import Driver
+from sweep.durable import PARTIAL
+from sweep.graph import SchedulerLostError
+from sweep.layout import DEFAULT_WORKSPACE
+from sweep.ledger import Ledger
+from sweep.locating import complete, locate, put_in_place
+from sweep.owning import Ownership
 from sweep.planning import Plan
-from sweep.problems import MachineError, RefusedError, SweepError
-from sweep.progress import Finished, Progress, Silent, Started
-from sweep.querying import open_dataset
+from sweep.problems import MachineError, SweepError, UnreachableError
+from sweep.progress import Progress, Silent
+from sweep.reading import stored_plan
+from sweep.result import Result
 from sweep.spec import Sweep
-from sweep.state import SweepState
 from sweep.summary import check_budget
 from sweep.sweep_file import read
 
-STATUS_SECONDS = 1.0
 STALE_SECONDS = 3600.0
+MOST_LOSSES = 3
+"""How often a scheduler may be lost without a single block in between."""
 
 
 @dataclass(frozen=True)
-class Result:
-    """A sweep that was run, as far as it came."""
+class Cluster:
+    """Where a sweep runs."""
 
-    name: str
-    path: Path
-    outputs: tuple[str, ...]
-    counts: dict[str, int] = field(compare=False)
-    """Points by status."""
+    workers: int | None = None
+    scheduler: str | Client | None = None
+    dashboard: bool = False
 
-    @property
-    def complete(self) -> bool:
-        """Every point has a result, or is skipped."""
-        return not {"todo", "running", "failed", "lost"} & set(self.counts)
-
-    def open(self) -> xarray.Dataset:
-        """Open the results as a lazy xarray.Dataset."""
-        return open_dataset(self.path)
-
-    def __str__(self) -> str:
-        counts = ", ".join(f"{n} {name}" for name, n in self.counts.items())
-        return f"{self.name}: {counts} ({self.path})"
+    @contextmanager
+    def client(self) -> Iterator[Client]:
+        """Connect, or start an embedded cluster."""
+        with connect(self.scheduler, self.workers, dashboard=self.dashboard) as client:
+            yield client
 
 
 def run(
@@ -72,8 +63,11 @@ def run(
     scheduler: str | Client | None = None,
     dashboard: bool = False,
     progress: Progress | None = None,
+    take_over: bool = False,
 ) -> Result:
     """Run a sweep, or go on with it; what is stored is not computed again.
+
+    Points that have failed or were lost stay so; `retry` tries them again.
 
     Parameters
     ----------
@@ -82,33 +76,165 @@ def run(
     workers : processes of the embedded cluster; default: one for each core
     scheduler : address of a Dask scheduler, or a Client, instead of the embedded cluster
     dashboard : show Dask's own dashboard on loopback
+    take_over : replace an owner on a host that is gone for good, whose lock stayed behind
 
     Raises
     ------
     InputError : the file cannot be run, or differs from what is stored under its name
-    UnreachableError : the scheduler or its workers are not there
+    UnreachableError : the scheduler or its workers are not there, or are of no use
     MachineError : the disk is full, or input or output failed
     """
     _refuse_spawned_copy()
     sweep = read(file)
     folder = Path(workspace) / sweep.name
+    cluster = Cluster(workers, scheduler, dashboard)
+    with _machine_errors(folder):
+        if not beginning.exists(folder):
+            return _begin(sweep, folder, cluster, progress)
+        complete(folder)
+        return _go_on(beginning.found(sweep, folder), folder, cluster, progress, take_over)
+
+
+def retry(
+    sweep: str | Path,
+    *,
+    workspace: str | Path = DEFAULT_WORKSPACE,
+    workers: int | None = None,
+    scheduler: str | Client | None = None,
+    dashboard: bool = False,
+    progress: Progress | None = None,
+    take_over: bool = False,
+) -> Result:
+    """Compute exactly the failed and lost points again, and what never was computed.
+
+    The arguments are those of `run`; `sweep` is a name in the workspace, or a folder.
+    """
+    _refuse_spawned_copy()
+    folder = locate(sweep, workspace)
+    with _machine_errors(folder):
+        plan = stored_plan(folder)
+        beginning.check_revision(plan.sweep, folder)
+        cluster = Cluster(workers, scheduler, dashboard)
+        return _go_on(plan, folder, cluster, progress, take_over, again=True)
+
+
+def extend(
+    sweep: str | Path,
+    values: Mapping[str, Sequence[Any]],
+    *,
+    workspace: str | Path = DEFAULT_WORKSPACE,
+    compute: bool = True,
+    workers: int | None = None,
+    scheduler: str | Client | None = None,
+    dashboard: bool = False,
+    progress: Progress | None = None,
+    take_over: bool = False,
+) -> Result:
+    """Add values to axes of a sweep and compute the new points.
+
+    Nothing that is stored is computed again. Values that are there already are left as they
+    are, so the same call may be repeated after an accident.
+
+    Parameters
+    ----------
+    sweep : name in the workspace, or folder
+    values : from each axis to its new values, which may lie anywhere between the old ones
+    compute : False only makes room; `run` or `retry` computes
+
+    Raises
+    ------
+    InputError : names that are no axes, values that the model does not take, or no room
+    """
+    _refuse_spawned_copy()
+    folder = locate(sweep, workspace)
+    with _machine_errors(folder):
+        before = stored_plan(folder)
+        beginning.check_revision(before.sweep, folder)
+        plan = extending.grown(before, values)
+        check_budget(plan, folder.parent)
+        with _owned(folder, take_over=take_over) as (owner, ledger):
+            if plan.sweep.shape != before.sweep.shape:
+                extending.decide(folder, plan)
+                put_in_place(folder)
+            driver = Driver(plan, folder, ledger, owner, progress or Silent())
+            return _drive(driver, Cluster(workers, scheduler, dashboard) if compute else None)
+
+
+def _begin(sweep: Sweep, folder: Path, cluster: Cluster, progress: Progress | None) -> Result:
+    """Start a sweep: blocks are cut by what points are seen to take on the workers."""
+    nominal = Plan(sweep)
+    check_budget(nominal, folder.parent)
+    with cluster.client() as client:
+        check_workers(client, folder.parent, nominal)
+        plan = measured(
+            nominal, folder.parent, lambda r: client.submit(pilot, r, pure=False).result()
+        )
+        plan = beginning.create(plan, folder)
+        # an embedded cluster is used on; one at an address is connected to again if it is lost
+        again = isinstance(cluster.scheduler, str)
+        here = cluster if again else replace(cluster, scheduler=client)
+        return _go_on(plan, folder, here, progress)
+
+
+def _go_on(
+    plan: Plan, folder: Path, cluster: Cluster, progress: Progress | None,
+    take_over: bool = False, *, again: bool = False,
+) -> Result:  # fmt: skip
+    with _owned(folder, take_over=take_over) as (owner, ledger):
+        if again:
+            ledger.try_again()
+        return _drive(Driver(plan, folder, ledger, owner, progress or Silent()), cluster)
+
+
+@contextmanager
+def _owned(folder: Path, *, take_over: bool = False) -> Iterator[tuple[Ownership, Ledger]]:
+    owner = Ownership(folder, take_over=take_over)
     try:
-        plan = _prepared(sweep, folder)
-        owner = Ownership(folder)
-    except OSError as error:
-        raise _machine(error, folder) from error
-    ledger = Ledger(folder, writable=True)
-    try:
-        runner = _Runner(plan, folder, ledger, owner.generation, progress or Silent())
-        runner.run(workers, scheduler, dashboard=dashboard)
-        return Result(sweep.name, folder, sweep.outputs, runner.state.counts())
-    except OSError as error:
-        if isinstance(error, SweepError | BrokenPipeError):
-            raise  # a broken pipe is the reader of our output going away, not the disk
-        raise _machine(error, folder) from error
+        ledger = Ledger(folder, writable=True)
+        try:
+            yield owner, ledger
+        finally:
+            ledger.close()
     finally:
-        ledger.close()
         owner.release()
+
+
+def _drive(driver: Driver, cluster: Cluster | None) -> Result:
+    """Compute what is left, over as many connections as it takes."""
+    driver.start()
+    try:
+        if cluster is not None and not driver.complete:
+            remove_leftovers(driver.folder)
+            _connected(driver, cluster)
+    finally:
+        driver.stop()
+    sweep = driver.plan.sweep
+    return Result(sweep.name, driver.folder, sweep.outputs, driver.state.counts())
+
+
+def _connected(driver: Driver, cluster: Cluster) -> None:
+    """Drive a sweep; a scheduler that is lost is waited for, as long as `connect` waits."""
+    losses, done = 0, driver.state.blocks()[0]
+    while True:
+        with cluster.client() as client:
+            slots = check_workers(client, driver.folder.parent, driver.plan)
+            link = client.dashboard_link if cluster.dashboard else None
+            try:
+                driver.drive(client, slots, link)
+                return
+            except SchedulerLostError as error:
+                losses = losses + 1 if driver.state.blocks()[0] == done else 1
+                done = driver.state.blocks()[0]
+                if losses > MOST_LOSSES or isinstance(cluster.scheduler, Client):
+                    raise UnreachableError(_lost(error)) from None
+                driver.progress.note("The scheduler is gone. Waiting for it to come back.")
+
+
+def _lost(error: SchedulerLostError) -> str:
+    return (
+        f"The scheduler was lost ({error}). What is finished is safe. "
+        "Start it again, then give the same command."
+    )
 
 
 def _refuse_spawned_copy() -> None:
@@ -121,6 +247,17 @@ def _refuse_spawned_copy() -> None:
         raise RuntimeError(msg)
 
 
+@contextmanager
+def _machine_errors(folder: Path) -> Iterator[None]:
+    """Tell failures of the disk from our own."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, SweepError | BrokenPipeError | SchedulerLostError):
+            raise  # a broken pipe is the reader of our output going away, not the disk
+        raise _machine(error, folder) from error
+
+
 def _machine(error: OSError, folder: Path) -> MachineError:
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     remedy = "Free some space" if full else "Check the disk and its permissions"
@@ -129,172 +266,6 @@ def _machine(error: OSError, folder: Path) -> MachineError:
         f"What is finished is safe. {remedy}, then run the same command again."
     )
     return MachineError(msg)
-
-
-def _prepared(sweep: Sweep, folder: Path) -> Plan:
-    """Create the folder of a sweep, or find it as it was created."""
-    if plan_file(folder).exists():
-        return _found(sweep, folder)
-    plan = Plan(sweep)
-    check_budget(plan, folder.parent)
-    fresh = folder.with_name(f".{folder.name}.creating")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    store.create(fresh, plan, store.attributes(plan, versions(), blas()[0]))
-    frozen = {
-        "format": 1, "model": plan.model.name, "revision": plan.model.revision,
-        "regions": plan.frozen(),
-    }  # fmt: skip
-    write_files({
-        sweep_file(fresh): documents.to_toml(sweep.document).encode(),
-        plan_file(fresh): json.dumps(frozen, indent=1).encode(),
-    })  # fmt: skip
-    Ledger(fresh, writable=True).close()
-    # one rename makes the sweep: a kill before it leaves nothing under the name
-    if folder.exists():
-        shutil.rmtree(folder)
-    fresh.replace(folder)
-    return plan
-
-
-def _found(sweep: Sweep, folder: Path) -> Plan:
-    stored = read(sweep_file(folder))
-    frozen = json.loads(plan_file(folder).read_text())
-    before, now = (documents.to_toml(s.canonical_document()) for s in (stored, sweep))
-    if stored.canonical_document() != sweep.canonical_document():
-        change = difflib.unified_diff(
-            before.splitlines(), now.splitlines(), "stored", "given", lineterm="", n=0
-        )
-        msg = (
-            f"{folder} holds another sweep of the name {sweep.name!r}:\n  "
-            + "\n  ".join(change)
-            + "\nWhat is stored is never overwritten. Give the new sweep another `name`, or "
-            f"use another --workspace, or remove {folder} if you no longer want it."
-        )
-        raise RefusedError(msg)
-    if frozen["revision"] != sweep.model.revision:
-        msg = (
-            f"{folder} was computed by revision {frozen['revision']} of the model "
-            f"{sweep.model.name!r}; this is revision {sweep.model.revision}, which gives other "
-            "numbers. Give the sweep another `name`, or install the version that began it."
-        )
-        raise RefusedError(msg)
-    return Plan(replace(stored, run=sweep.run), frozen["regions"])
-
-
-class _Runner:
-    """Feeds the window and settles what comes back."""
-
-    def __init__(
-        self, plan: Plan, folder: Path, ledger: Ledger, generation: int, progress: Progress
-    ) -> None:
-        self.plan = plan
-        self.folder = folder.resolve()
-        self.ledger = ledger
-        self.generation = generation
-        self.progress = progress
-        ledger.forget_lost()
-        self.state = SweepState.of(plan, ledger)
-        self._status = store.StatusWriter(folder)
-        self._written = 0.0
-
-    def run(self, workers: int | None, scheduler: str | Client | None, *, dashboard: bool) -> None:
-        """Do all that is left."""
-        done, blocks = self.state.blocks()
-        self.progress.start(Started(self.plan, self.folder, self.state.counts(), done, blocks))
-        try:
-            if done < blocks:
-                remove_leftovers(self.folder)
-                with connect(scheduler, workers, dashboard=dashboard) as client:
-                    slots = check_workers(client, self.folder)
-                    self.ledger.note(
-                        "run",
-                        {
-                            "started": time.time(),
-                            "slots": slots,
-                            "predicted_done": self.state.predicted_seconds()[0],
-                        },
-                    )
-                    self.progress.cluster(slots, client.dashboard_link if dashboard else None)
-                    self._drive(client, slots)
-        finally:
-            self.state.running.clear()
-            self._write_status(final=True)
-            self.progress.stop(Finished(self.state.counts(), list(self.ledger.errors())))
-
-    def _drive(self, client: Client, slots: int) -> None:
-        queue = Queue(self.plan, self.state)
-        window = Window(client, self.plan, self._order)
-        most = min(WINDOW * slots, MOST_OUTSTANDING)
-        try:
-            self._feed(queue, window, most)
-            for outcome in window.outcomes():
-                self._settle(outcome, queue, window)
-                self._feed(queue, window, most)
-                self._write_status()
-        finally:
-            window.drop()
-
-    def _feed(self, queue: Queue, window: Window, most: int) -> None:
-        while window.outstanding < most and (block := queue.take()) is not None:
-            window.submit(*block, attempt=1)
-            self.state.running.add(block)
-
-    def _order(self, name: str, block: int, attempt: int) -> Order:
-        skip = self._without_input(name, block)
-        return Order(str(self.folder), self.generation, name, block, attempt, skip)
-
-    def _without_input(self, name: str, block: int) -> tuple[tuple[int, ...], ...]:
-        """Give the points of a block that read a shared result which failed."""
-        region = self.plan.regions[name]
-        bad = {n: self.state.failed_places(n) for n in region.inputs}
-        if not any(bad.values()):
-            return ()
-        found = []
-        for place, _ in self.plan.block_points(region, block):
-            at = dict(zip(region.dims, place, strict=True))
-            for n, places in bad.items():
-                if tuple(at.get(d, 0) for d in self.plan.regions[n].dims) in places:
-                    found.append(place)
-                    break
-        return tuple(found)
-
-    def _settle(self, outcome: Outcome, queue: Queue, window: Window) -> None:
-        order, receipt = outcome.order, outcome.receipt
-        if receipt is not None:
-            if receipt.dropped:
-                msg = (
-                    f"Another process has taken over {self.folder.name}. This one stops; "
-                    "what it had finished is safe."
-                )
-                raise RefusedError(msg)
-            self.ledger.record([receipt])
-            self.state.add(_row(receipt))
-        elif outcome.killed and order.attempt <= self.plan.sweep.run.retries:
-            window.submit(order.region, order.block, order.attempt + 1)
-            return
-        elif outcome.killed:
-            message = f"the worker died {order.attempt} times: {outcome.error}"
-            self.ledger.record_lost(order.region, order.block, order.attempt, message)
-            self.state.lose(order.region, order.block, order.attempt)
-        elif outcome.error is not None:
-            raise outcome.error
-        self.state.running.discard((order.region, order.block))
-        queue.finished(order.region, order.block)
-        self.progress.update(self.state, receipt)
-
-    def _write_status(self, *, final: bool = False) -> None:
-        now = time.monotonic()
-        if final or now - self._written >= STATUS_SECONDS:
-            self._status.write(self.state.arrays())
-            self._written = now
-
-
-def _row(receipt: Receipt) -> BlockRow:
-    return BlockRow(
-        receipt.region, receipt.block, receipt.status, receipt.attempts, receipt.seconds,
-        receipt.files,
-    )  # fmt: skip
 
 
 def remove_leftovers(folder: Path) -> None:

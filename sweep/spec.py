@@ -43,6 +43,11 @@ class Dimension:
     def __len__(self) -> int:
         return len(self.values[self.name])
 
+    def rows(self) -> list[tuple[str, ...]]:
+        """Give the values of all axes as texts, one row for each place along the dim."""
+        # as texts, since 1 and true are different values that Python calls equal
+        return [tuple(map(as_text, row)) for row in zip(*self.values.values(), strict=True)]
+
     def coordinate(self, axis: str) -> NDArray[Any]:
         """Give the values as they are stored and selected: numbers, booleans or strings."""
         values = self.values[axis]

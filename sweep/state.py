@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sweep.layout import FAILED, LOST, OK, RUNNING, SKIPPED, STATUS, TODO, UNSTABLE
 from sweep.ledger import BlockRow, Ledger
-from sweep.planning import Plan, Region
+from sweep.planning import Plan
+from sweep.regions import Region
 
 ETA_SPREAD = 1.3
 """The time left is said as a range: this factor either way."""
@@ -21,22 +23,29 @@ _BY_RANK = np.array([TODO, OK, UNSTABLE, LOST, FAILED], dtype=np.uint8)
 
 @dataclass
 class RegionState:
-    """The instances of one region."""
+    """The instances of one region, over its dims and the pieces of its cut dim."""
 
-    done: NDArray[np.bool_]
-    """One for each block."""
-    pieces: NDArray[np.int32]
-    """Pieces of the cut dim that are done, over the region's dims."""
-    worst: NDArray[np.uint8]
-    """Rank of the worst status of those pieces."""
+    status: NDArray[np.uint8]
     attempts: NDArray[np.uint8]
     seconds: NDArray[np.float32]
+    done: NDArray[np.bool_]
+    """One for each block: nothing is left to do."""
     never: int = 0
     """Blocks without a wanted point, which are never run and count as done."""
 
+    @property
+    def worst(self) -> NDArray[np.uint8]:
+        """Rank of the worst status among the pieces of every instance."""
+        return _RANK[self.status].max(axis=-1)
+
+    @property
+    def complete(self) -> NDArray[np.bool_]:
+        """Say which instances have all their pieces."""
+        return (self.status != TODO).all(axis=-1)
+
 
 class SweepState:
-    """Status of every point, from the blocks that are finished."""
+    """Status of every point, from the blocks that the ledger has."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -53,34 +62,33 @@ class SweepState:
         state = cls(plan)
         for row in ledger.blocks():
             state.add(row)
-        for region, block, attempts, _ in ledger.lost():
-            state.lose(region, block, attempts)
         return state
 
     def add(self, row: BlockRow) -> None:
-        """Count a finished block."""
+        """Take over what the ledger has of a block."""
         region, state = self.plan.regions[row.region], self.regions[row.region]
-        if state.done[row.block]:
-            return
-        box = region.box(row.block)
-        shape = tuple(s.stop - s.start for s in box)
-        status = np.frombuffer(row.status, np.uint8).reshape(shape)
-        attempts = np.frombuffer(row.attempts, np.uint8).reshape(shape)
-        seconds = np.frombuffer(row.seconds, np.float32).reshape(shape)
-        state.done[row.block] = True
-        state.pieces[box] += 1
-        state.worst[box] = np.maximum(state.worst[box], _RANK[status])
-        state.attempts[box] = np.maximum(state.attempts[box], attempts)
-        state.seconds[box] = np.nansum([state.seconds[box], seconds], axis=0)
+        block = region.block_in(row.cell)
+        # the box may have grown since the row was written
+        here: tuple[Any, ...] = tuple(
+            slice(s.start, s.start + n)
+            for s, n in zip(region.box(block), row.status.shape, strict=True)
+        )
+        here = (*here, row.cell[-1])
+        state.status[here] = row.status
+        state.attempts[here] = row.attempts
+        state.seconds[here] = row.seconds
+        state.done[block] = not self.left(row.region, block).any()
 
-    def lose(self, name: str, block: int, attempts: int) -> None:
-        """Count a block that took too many workers with it."""
-        region, state = self.plan.regions[name], self.regions[name]
-        box = region.box(block)
-        state.done[block] = True
-        state.pieces[box] += 1
-        state.worst[box] = np.maximum(state.worst[box], _RANK[LOST])
-        state.attempts[box] = np.maximum(state.attempts[box], min(attempts, 255))
+    def left(self, name: str, block: int) -> NDArray[np.bool_]:
+        """Say which points of a block's box are still to be done."""
+        region = self.plan.regions[name]
+        status = self.regions[name].status[_here(region, block)]
+        return np.asarray((status == TODO) & self.plan.wanted(region)[region.box(block)])
+
+    def begun(self, name: str, block: int) -> bool:
+        """Say whether some points of a block are stored."""
+        region = self.plan.regions[name]
+        return bool((self.regions[name].status[_here(region, block)] != TODO).any())
 
     def is_done(self, name: str, block: int) -> bool:
         """Say whether a block is finished."""
@@ -88,8 +96,7 @@ class SweepState:
 
     def failed_places(self, name: str) -> set[tuple[int, ...]]:
         """Give the instances of a region that have no result."""
-        worst = self.regions[name].worst
-        return {tuple(map(int, i)) for i in np.argwhere(worst >= _RANK[LOST])}
+        return {tuple(map(int, i)) for i in np.argwhere(self.regions[name].worst >= _RANK[LOST])}
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Give status, attempts and seconds of every point, in the shape of the sweep."""
@@ -101,7 +108,7 @@ class SweepState:
         rank[...] = 1
         for name, region in self.plan.regions.items():
             state = self.regions[name]
-            complete &= self._spread(state.pieces == region.grid[-1], region)
+            complete &= self._spread(state.complete, region)
             worst = self._spread(state.worst, region)
             rank = np.maximum(rank, worst)
             bad = np.maximum(bad, np.where(worst >= _RANK[LOST], worst, 0))
@@ -110,14 +117,14 @@ class SweepState:
         status = np.where((status == TODO) & running, RUNNING, status)
         wanted = self.plan.sweep.wanted([slice(None)] * len(shape))
         main = self.main_region
+        own = self.regions[main.name]
+        attempts = self._spread(own.attempts.max(axis=-1), main)
+        seconds = self._spread(_total(own.seconds), main)
         return {
             "status": np.where(wanted, status, SKIPPED).astype(np.uint8),
-            "attempts": np.where(wanted, self._spread(self.regions[main.name].attempts, main), 0)
-            .astype(np.uint8),
-            "seconds": np.where(
-                wanted, self._spread(self.regions[main.name].seconds, main), np.nan
-            ).astype(np.float32),
-        }  # fmt: skip
+            "attempts": np.where(wanted, attempts, 0).astype(np.uint8),
+            "seconds": np.where(wanted, seconds, np.nan).astype(np.float32),
+        }
 
     @property
     def main_region(self) -> Region:
@@ -160,11 +167,22 @@ class SweepState:
 
 
 def _fresh(region: Region) -> RegionState:
+    shape = (*region.shape, region.grid[-1])
     return RegionState(
-        np.zeros(region.blocks, bool), np.zeros(region.shape, np.int32),
-        np.zeros(region.shape, np.uint8), np.zeros(region.shape, np.uint8),
-        np.zeros(region.shape, np.float32),
+        np.zeros(shape, np.uint8), np.zeros(shape, np.uint8), np.full(shape, np.nan, np.float32),
+        np.zeros(region.blocks, bool),
     )  # fmt: skip
+
+
+def _here(region: Region, block: int) -> tuple[Any, ...]:
+    """Place a block in the arrays of its region's state."""
+    return (*region.box(block), region.cell(block)[-1])
+
+
+def _total(seconds: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Add the pieces that are there; none at all is not known."""
+    known = ~np.isnan(seconds).all(axis=-1)
+    return np.where(known, np.nansum(seconds, axis=-1), np.nan).astype(np.float32)
 
 
 def count_status(status: NDArray[np.generic]) -> dict[str, int]:

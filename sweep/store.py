@@ -18,18 +18,22 @@ from typing import Any
 import numpy as np
 import zarr
 from numpy.typing import NDArray
-from zarr.codecs import BloscCodec
+from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
 from zarr.core.buffer import Buffer
 from zarr.storage import LocalStore
 
 from sweep.durable import write_files
 from sweep.layout import DATA, STATUS, fill_of
-from sweep.planning import Array, Plan, Region
+from sweep.planning import Plan
+from sweep.problems import StoreError
+from sweep.regions import Array, Region
+from sweep.upgrading import FORMAT
 from sweep.values import unit_of
 
 MISSING_FLAG = 255
-STATUS_CHUNK = 2**20
-_COMPRESSOR = BloscCodec(cname="zstd", clevel=3, shuffle="shuffle")
+# the checksum comes last, so that every reader finds a damaged byte before it unpacks one
+_CODECS = (BloscCodec(cname="zstd", clevel=3, shuffle="shuffle"), Crc32cCodec())
+_TEXT_CODECS = (ZstdCodec(level=3), Crc32cCodec())
 
 
 class _Capture(LocalStore):
@@ -48,7 +52,11 @@ class _Capture(LocalStore):
 
 
 def create(folder: Path, plan: Plan, attributes: Mapping[str, Any]) -> None:
-    """Allocate every array of a sweep, with its coordinates, status arrays and attributes."""
+    """Allocate every array of a sweep, with its coordinates, status arrays and attributes.
+
+    Nothing but metadata and coordinates is written: put over the store of a sweep with fewer
+    values on its axes, it is that store with room for more.
+    """
     group = zarr.open_group(LocalStore(folder / DATA), mode="w", zarr_format=3)
     sweep = plan.sweep
     beside = [axis for d in sweep.dims for axis in d.values if axis != d.name]
@@ -103,7 +111,7 @@ def _create_array(group: zarr.Group, name: str, array: Array, source: str) -> No
     group.create_array(
         name, shape=array.shape, chunks=array.chunk, dtype=v.dtype, fill_value=fill_of(v.dtype),
         dimension_names=array.dims, attributes=attrs,
-        compressors="auto" if v.dtype == "str" else [_COMPRESSOR],
+        compressors=_TEXT_CODECS if v.dtype == "str" else _CODECS,
     )  # fmt: skip
 
 
@@ -119,29 +127,20 @@ def _status_array(
     flags: Mapping[str, Any] | None = None,
 ) -> None:  # fmt: skip
     group.create_array(
-        name, shape=plan.sweep.shape, chunks=status_chunk(plan.sweep.shape), dtype=dtype,
+        name, shape=plan.sweep.shape, chunks=plan.status_chunk, dtype=dtype,
         fill_value=np.nan if dtype == "float32" else 0,
         dimension_names=[d.name for d in plan.sweep.dims],
         attributes={
             "units": unit, "long_name": long_name, "source": "ledger of the sweep", **(flags or {}),
         },
-        compressors=[_COMPRESSOR],
+        compressors=_CODECS,
     )  # fmt: skip
-
-
-def status_chunk(shape: Sequence[int]) -> tuple[int, ...]:
-    """Cut the status arrays into chunks of about a million points, the last dims whole."""
-    chunk, room = [], STATUS_CHUNK
-    for n in reversed(shape):
-        chunk.append(max(1, min(n, room)))
-        room //= chunk[-1]
-    return tuple(reversed(chunk))
 
 
 def attributes(plan: Plan, versions: Mapping[str, str], kernel: str) -> dict[str, Any]:
     """Give the attributes that make a store describe itself."""
     return {
-        "modesweep_format": 1,
+        "modesweep_format": FORMAT,
         "name": plan.sweep.name,
         "model": plan.model.name,
         "revision": plan.model.revision,
@@ -153,6 +152,12 @@ def attributes(plan: Plan, versions: Mapping[str, str], kernel: str) -> dict[str
         "title": plan.model.title,
         "source": plan.model.source,
     }
+
+
+def stored_attributes(folder: Path) -> dict[str, Any]:
+    """Read the attributes of a store."""
+    group = zarr.open_group(LocalStore(folder / DATA), mode="r", zarr_format=3)
+    return dict(group.attrs)
 
 
 class BlockWriter:
@@ -180,22 +185,48 @@ class BlockWriter:
         self._store.written.clear()
         with zarr.config.set({"array.write_empty_chunks": True}):
             for name, array in values.items():
-                if name not in self._arrays:
-                    self._arrays[name] = self._group[name]  # type: ignore[assignment]
-                self._arrays[name][self._selection(region, block, array)] = array
+                self._array(name)[self._selection(region, block, array.ndim)] = array
         files = {self.folder / key: content for key, content in self._store.written.items()}
         files |= beside
         sizes = {self._name(p): (len(c), zlib.crc32(c)) for p, c in files.items()}
         return sizes if write_files(files, still_wanted) else None
 
+    def read(self, region: Region, block: int) -> dict[str, NDArray[Any]]:
+        """Read what is stored of a block.
+
+        Raises
+        ------
+        StoreError : a chunk is damaged
+        """
+        values = {}
+        for name in region.variables:
+            array = self._array(name)
+            selection = self._selection(region, block, array.ndim)
+            try:
+                stored: Any = array[selection]
+            except (ValueError, RuntimeError) as error:
+                msg = (
+                    f"The stored block {region.cell(block)} of {name} in {self.folder} is "
+                    f"damaged: {error}. `modesweep verify --repair` has it computed again."
+                )
+                raise StoreError(msg) from None
+            text = array.dtype.kind in "OUT"
+            values[name] = np.asarray(stored, dtype=object) if text else np.asarray(stored)
+        return values
+
+    def _array(self, name: str) -> zarr.Array[Any]:
+        if name not in self._arrays:
+            self._arrays[name] = self._group[name]  # type: ignore[assignment]
+        return self._arrays[name]
+
     def _name(self, path: Path) -> str:
         """Name a file from the sweep's folder, so that a workspace can be moved."""
         return os.path.relpath(path, self.folder.parent)
 
-    def _selection(self, region: Region, block: int, array: NDArray[Any]) -> tuple[slice, ...]:
+    def _selection(self, region: Region, block: int, ndim: int) -> tuple[slice, ...]:
         selection = list(region.box(block))
-        own = array.ndim - len(selection)
-        if region.cut and own:
+        own = ndim - len(selection)
+        if region.divided and own:
             selection.append(slice(*region.cut_range(block)))
             own -= 1
         return (*selection, *[slice(None)] * own)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sweep.calibration import Rates, measure
+import numpy as np
+
+from sweep.calibration import Rates, known, measure, pilot
 from sweep.layout import DEFAULT_WORKSPACE
 from sweep.planning import Plan
 from sweep.problems import RefusedError
+from sweep.process import slot
+from sweep.regions import PARTS, Region
 from sweep.sweep_file import read
 from sweep.values import readable_bytes
 
@@ -32,6 +37,10 @@ class StageSummary:
     kept: bool
     seconds: float
     """One core."""
+    longest_seconds: float
+    """The dearest of its calculations."""
+    inputs: tuple[str, ...]
+    """Stages whose kept results it reads."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +65,12 @@ class Summary:
     seconds_low: float
     seconds_high: float
     calibrated: bool
+    longest_seconds: float
+    """The dearest calculation."""
+    critical_seconds: float
+    """However many workers there are, it takes so long."""
+    useful_workers: int
+    """More than these do not make it faster."""
 
     def as_dict(self) -> dict[str, Any]:
         """Give plain values, for JSON."""
@@ -74,26 +89,32 @@ def plan(
     ------
     InputError : the file cannot be run, or needs more than there is
     """
-    cut = Plan(read(file))
-    check_budget(cut, Path(workspace))
-    return summarize(cut, measure(cut) if pilots else Rates())
+    nominal = Plan(read(file))
+    check_budget(nominal, Path(workspace))
+    rates = known(nominal, Path(workspace)) if pilots else Rates()
+    if pilots and not rates.calibrated:
+        rates = measure(nominal, pilot)
+        slot().close()
+    return summarize(rates.of(nominal), rates)
 
 
 def summarize(plan: Plan, rates: Rates) -> Summary:
     """Count and predict."""
     sweep = plan.sweep
     wanted = int(sweep.wanted([slice(None)] * len(sweep.dims)).sum())
-    stages = tuple(_stage(plan, name, wanted, rates) for name in plan.regions)
+    stages = tuple(_stage(plan, name, wanted) for name in plan.regions)
     seconds = sum(s.seconds for s in stages)
+    path = max(critical_seconds(plan, r) for r in plan.regions.values())
     return Summary(
         sweep.name, plan.model.name, sweep.size, sweep.size - wanted, stages,
         sum(s.blocks for s in stages), len(plan.arrays), plan.bytes, plan.files,
         int(plan.peak_bytes), sweep.run.memory, seconds,
         seconds / rates.spread, seconds * rates.spread, rates.calibrated,
+        max(s.longest_seconds for s in stages), path, useful_workers(plan, seconds, path),
     )  # fmt: skip
 
 
-def _stage(plan: Plan, name: str, points: int, rates: Rates) -> StageSummary:
+def _stage(plan: Plan, name: str, points: int) -> StageSummary:
     region = plan.regions[name]
     share = float(plan.wanted(region).mean())
     calculations = plan.calculations(region)
@@ -102,8 +123,27 @@ def _stage(plan: Plan, name: str, points: int, rates: Rates) -> StageSummary:
         region.variables, calculations, points / max(calculations, 1),
         int(plan.wanted_blocks(region).sum()),
         region.chunk, region.kept,
-        float(plan.block_seconds(region).sum()) * share * rates.factor(name),
+        float(plan.block_seconds(region).sum()) * share,
+        float(np.sum([plan.estimates[n].seconds for n in region.stages], axis=0).max()),
+        region.inputs,
     )  # fmt: skip
+
+
+def critical_seconds(plan: Plan, region: Region) -> float:
+    """Give the seconds that a region takes, however many workers there are."""
+    longest = float(plan.block_seconds(region).max())
+    if region.tree:  # its parts run side by side
+        longest /= PARTS
+    before = [critical_seconds(plan, plan.regions[n]) for n in region.inputs]
+    return longest + max(before, default=0.0)
+
+
+def useful_workers(plan: Plan, seconds: float, path: float) -> int:
+    """Give the number of workers beyond which a sweep gets no faster."""
+    most = max(
+        int(plan.wanted_blocks(r).sum()) * (PARTS if r.tree else 1) for r in plan.regions.values()
+    )
+    return max(1, min(most, math.ceil(seconds / max(path, 1e-9))))
 
 
 def check_budget(plan: Plan, workspace: Path) -> None:

@@ -13,12 +13,18 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from sweep.cli.suggestions import sweep_files, sweeps
 from sweep.problems import InputError
 
 Workspace = Annotated[Path, typer.Option("--workspace", help="Folder that holds the sweeps.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
-SweepName = Annotated[str, typer.Argument(help="Name in the workspace, or folder.")]
-SweepFile = Annotated[Path, typer.Argument(help="Sweep file: .toml, .yaml, .yml or .json.")]
+SweepName = Annotated[
+    str, typer.Argument(help="Name in the workspace, or folder.", autocompletion=sweeps)
+]
+SweepFile = Annotated[
+    Path,
+    typer.Argument(help="Sweep file: .toml, .yaml, .yml or .json.", autocompletion=sweep_files),
+]
 
 
 def show_json(value: Any) -> None:

@@ -31,6 +31,7 @@ def _show(kind: str, message: str, points: list[FailedPoint]) -> None:
         print(f"  {at}  (attempts: {p.attempts})")
     if len(points) > MOST_POINTS:
         print(f"  and {len(points) - MOST_POINTS} more (--json lists all)")
+    print(f"  repeat it: {points[0].command}")
     if points[0].traceback:
         print("  " + points[0].traceback.rstrip().replace("\n", "\n  "))
     print()

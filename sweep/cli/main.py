@@ -6,9 +6,13 @@ import importlib
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import typer
+import typer.main
+from typer.core import TyperCommand, TyperGroup
 
 import models
 import sweep
@@ -21,7 +25,21 @@ COMMANDS = {
     "status": "how far sweeps are",
     "errors": "failed points, grouped by error",
     "query": "find modes and points by a condition",
+    "export": "write results for other programs: netCDF, CSV, phonopy",
+    "point": "compute one point in this process, for a debugger",
+    "doctor": "look at this machine and a workspace, and say what to mend",
+    "cache": "list or remove kept results of shared stages",
+    "completion": "print the script that lets a shell complete commands",
 }
+GROUPS = {
+    "Look": ("models", "plan", "status", "errors", "explain", "query", "diff"),
+    "Run": ("run", "retry", "verify", "point"),
+    "Change and hand on": ("extend", "union", "export"),
+    "Machine and workspace": ("doctor", "cache", "completion"),
+}
+"""The order of the commands in the help."""
+COMPLETE = "_MODESWEEP_COMPLETE"
+"""Set by a shell that wants to know how a command line may go on."""
 BAD_INPUT = 2
 BUG = 70
 INTERRUPTED = 130
@@ -29,6 +47,8 @@ INTERRUPTED = 130
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
+    if COMPLETE in os.environ:
+        sys.exit(complete())
     try:
         check_origin()
         code = dispatch(sys.argv[1:])
@@ -60,11 +80,26 @@ def dispatch(arguments: list[str]) -> int:
         hint = nearest(name, COMMANDS)
         print(f"error: there is no command {name!r}.{hint}\n\n{usage()}", file=sys.stderr)
         return BAD_INPUT
+    return _ended(lambda: app_of(name)(rest, prog_name=f"modesweep {name}"))
+
+
+def app_of(name: str) -> typer.Typer:
+    """Load one command: a module with a function `command`, or with several as `COMMANDS`."""
     module = importlib.import_module(f"sweep.cli.{name}")
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    app.command()(module.command)
+    if not hasattr(module, "COMMANDS"):
+        app.command()(module.command)
+        return app
+    app.callback(help=module.__doc__)(lambda: None)
+    for inner, function in module.COMMANDS.items():
+        app.command(inner)(function)
+    return app
+
+
+def _ended(run: Callable[[], object]) -> int:
+    """Run something that ends as commands do, and give its exit code."""
     try:
-        app(rest, prog_name=f"modesweep {name}")
+        run()
     except SystemExit as end:
         if isinstance(end.__context__, BrokenPipeError):  # click calls that a failure
             raise end.__context__ from None
@@ -72,14 +107,44 @@ def dispatch(arguments: list[str]) -> int:
     return 0
 
 
+class _Commands(TyperGroup):
+    """All commands as a shell completes them: one is loaded when its own words are wanted."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, name: str) -> TyperCommand | None:
+        return TyperCommand(name, help=COMMANDS[name]) if name in COMMANDS else None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[Any, Any, list[str]]:
+        name, *rest = args
+        known = name in COMMANDS
+        return name, typer.main.get_command(app_of(name)) if known else TyperCommand(name), rest
+
+
+def complete() -> int:
+    """Answer a shell that asks how a line may go on, or for its script."""
+    app = typer.Typer(cls=_Commands, rich_markup_mode=None)
+    app.callback()(lambda: None)
+    root = typer.main.get_command(app)
+    root.params.clear()  # options that would write into the files of a shell
+    try:
+        return _ended(lambda: root(prog_name="modesweep"))
+    except Exception:
+        return BUG  # the command itself tells why; a traceback amid a typed line helps nobody
+
+
 def usage() -> str:
     """List the commands."""
-    rows = [f"  {name:<8} {what}" for name, what in COMMANDS.items()]
+    rows = []
+    for title, names in GROUPS.items():
+        listed = [f"  {name:<10} {COMMANDS[name]}" for name in names if name in COMMANDS]
+        rows += [f"{title}:", *listed] if listed else []
     return (
         "Usage: modesweep COMMAND [ARGS]...\n\n"
         "Sweeps of vibrational modes of surfaces, defects and glasses, on a Dask cluster.\n\n"
-        "Commands:\n" + "\n".join(rows) + "\n\n`modesweep COMMAND --help` tells more."
-    )
+        + "\n".join(rows) + "\n\n`modesweep COMMAND --help` tells more."
+    )  # fmt: skip
 
 
 def check_origin() -> None:

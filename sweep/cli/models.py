@@ -10,6 +10,7 @@ import typer
 from models import registry
 from models.errors import ModelInputError
 from models.protocol import Model
+from sweep.cli import suggestions
 from sweep.cli.common import AsJson, show_json, show_table
 from sweep.problems import InputError, nearest
 from sweep.schema import file_schema
@@ -17,7 +18,9 @@ from sweep.values import FieldValues, as_text, unit_of
 
 
 def command(
-    name: Annotated[str | None, typer.Argument(help="Model to describe.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Model to describe.", autocompletion=suggestions.models)
+    ] = None,
     schema: Annotated[
         bool, typer.Option("--schema", help="Print the JSON schema of sweep files, for editors.")
     ] = False,

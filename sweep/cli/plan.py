@@ -9,7 +9,7 @@ import typer
 
 from sweep.cli.common import AsJson, SweepFile, Workspace, show_json, show_table
 from sweep.layout import DEFAULT_WORKSPACE
-from sweep.summary import Summary, plan
+from sweep.summary import StageSummary, Summary, plan
 from sweep.values import readable_bytes, readable_seconds
 
 
@@ -30,20 +30,28 @@ def command(
         _show(summary)
 
 
+def _remark(r: StageSummary) -> str:
+    if r.inputs:
+        return f"reads {', '.join(r.inputs)}"
+    return "kept for later" if r.kept else ""
+
+
 def _show(s: Summary) -> None:
     skipped = f", {s.skipped:,} of them skipped by `where`" if s.skipped else ""
     print(f"{s.name}: {s.points:,} points of {s.model}{skipped}")
     rows = [
         (r.stages, ", ".join(r.axes) or "-", f"{r.instances:,}",
          f"{r.serves:,.4g}" if r.serves > 1 else "", r.blocks,
-         readable_seconds(r.seconds), "kept for later" if r.kept else "")
+         readable_seconds(r.seconds), readable_seconds(r.longest_seconds), _remark(r))
         for r in s.stages
     ]  # fmt: skip
-    show_table("", ["stages", "axes", "calculations", "points each", "blocks", "one core",
+    show_table("", ["stages", "axes", "calculations", "points each", "blocks", "one core", "longest",
                     ""], rows)  # fmt: skip
     how = "measured on a few points" if s.calibrated else "not measured (pilots off)"
     low, high = readable_seconds(s.seconds_low), readable_seconds(s.seconds_high)
     print(f"time    {readable_seconds(s.seconds)} on one core ({low} to {high}, {how})")
+    print(f"        at least {readable_seconds(s.critical_seconds)} with many workers; "
+          f"more than {s.useful_workers:,} do not help")  # fmt: skip
     print(f"memory  up to {readable_bytes(s.peak_bytes)} of {readable_bytes(s.memory)} a worker")
     print(f"disk    {readable_bytes(s.bytes)} before compression in {s.arrays} arrays, "
           f"{s.files:,} chunk files")  # fmt: skip

@@ -12,7 +12,8 @@ import typer
 from sweep.cli.common import SweepFile, Workspace
 from sweep.layout import DEFAULT_WORKSPACE
 from sweep.progress import for_terminal
-from sweep.runner import Result, run
+from sweep.result import Result
+from sweep.runner import run
 
 
 def command(

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from sweep.cli.common import AsJson, Workspace, show_json, show_table
+from sweep.cli.suggestions import sweeps
 from sweep.layout import DEFAULT_WORKSPACE, sweeps_in
 from sweep.reading import Status, status
 from sweep.values import readable_seconds
@@ -15,7 +16,10 @@ from sweep.values import readable_seconds
 
 def command(
     sweep: Annotated[
-        str | None, typer.Argument(help="Name or folder; all of the workspace if left out.")
+        str | None,
+        typer.Argument(
+            help="Name or folder; all of the workspace if left out.", autocompletion=sweeps
+        ),
     ] = None,
     workspace: Workspace = DEFAULT_WORKSPACE,
     as_json: AsJson = False,

@@ -21,13 +21,20 @@ ONLY_IN = {
     "dask": ("sweep/cluster.py",),
     "distributed": ("sweep/cluster.py", "sweep/graph.py", "sweep/runner.py"),
     "zarr": ("sweep/store.py",),
-    "xarray": ("sweep/querying.py", "sweep/runner.py", "dashboards/"),
-    "pandas": ("sweep/querying.py", "sweep/cli/query.py"),
+    "xarray": (
+        "sweep/querying.py", "sweep/runner.py", "sweep/exportable.py", "sweep/phonopy_files.py",
+        "dashboards/",
+    ),
+    "pandas": ("sweep/querying.py", "sweep/csv_tables.py", "sweep/cli/query.py"),
+    "h5netcdf": ("sweep/netcdf_files.py",),
+    "h5py": ("sweep/netcdf_files.py", "sweep/phonopy_files.py"),
     "bokeh": ("dashboards/",),
     "rich": ("sweep/progress.py", "sweep/cli/"),
     "typer": ("sweep/cli/",),
 }
-NOT_IN_PHYSICS = ("dask", "distributed", "zarr", "xarray", "pandas", "bokeh", "rich", "typer")
+NOT_IN_PHYSICS = (
+    "dask", "distributed", "zarr", "xarray", "pandas", "bokeh", "rich", "typer", "h5py", "h5netcdf",
+)  # fmt: skip
 FILES = [p for folder in HOUSE for p in sorted(ROOT.glob(f"{folder}/**/*.py"))]
 
 

@@ -1,0 +1,318 @@
+"""Drives a sweep over a cluster: feeds the window, settles what comes back."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from distributed import Client
+from numpy.typing import NDArray
+
+from sweep import store
+from sweep.calibration import Work, added, learn
+from sweep.cluster import survey, watched
+from sweep.graph import MOST_OUTSTANDING, WINDOW, Outcome, Queue, Window
+from sweep.layout import FAILED, LOST, TODO
+from sweep.ledger import BlockRow, Ledger
+from sweep.messages import Order, PointError, Receipt
+from sweep.owning import Ownership
+from sweep.planning import Plan
+from sweep.problems import RefusedError
+from sweep.progress import Finished, Progress, Started
+from sweep.regions import Region
+from sweep.state import SweepState
+
+STATUS_SECONDS = 1.0
+SLOW_COMMIT_SECONDS = 1.0
+"""On a network file system, rows are committed together, this often."""
+Key: TypeAlias = tuple[str, int]
+
+
+class Driver:
+    """The owner's side of a running sweep."""
+
+    def __init__(
+        self, plan: Plan, folder: Path, ledger: Ledger, owner: Ownership, progress: Progress
+    ) -> None:
+        self.plan = plan
+        self.folder = folder.resolve()
+        self.ledger = ledger
+        self.owner = owner
+        self.progress = progress
+        self.state = SweepState.of(plan, ledger)
+        self._status = store.StatusWriter(folder)
+        self._written = 0.0
+        self._serials = itertools.count()
+        self._work: dict[str, Work] = {}
+        """What stages took in this run, by BLAS kernel."""
+
+    @property
+    def complete(self) -> bool:
+        """Nothing is left to be computed."""
+        done, blocks = self.state.blocks()
+        return done == blocks
+
+    def start(self) -> None:
+        """Say how far the sweep is."""
+        done, blocks = self.state.blocks()
+        self.progress.start(Started(self.plan, self.folder, self.state.counts(), done, blocks))
+
+    def drive(self, client: Client, slots: int, link: str | None) -> None:
+        """Do all that is left."""
+        predicted = self.state.predicted_seconds()[0]
+        began = {"started": time.time(), "slots": slots, "predicted_done": predicted}
+        self.ledger.note("run", began)
+        self.progress.cluster(slots, link)
+        with watched(client, self.progress.note):
+            _Session(self, client, slots).run()
+
+    def count(self, receipt: Receipt) -> None:
+        """Count what a block took."""
+        self._work[receipt.kernel] = added(self._work.get(receipt.kernel, {}), receipt.work)
+
+    def stop(self) -> None:
+        """Leave everything as it is found by whoever comes next."""
+        for kernel, work in self._work.items():
+            learn(self.plan, self.folder.parent, kernel, work)
+        self.state.running.clear()
+        self.write_status(final=True)
+        self.progress.stop(Finished(self.state.counts(), list(self.ledger.errors())))
+
+    def order(self, name: str, block: int) -> Order:
+        """Order what is left of a block."""
+        only = None
+        if self.state.begun(name, block):
+            only = self.state.left(name, block).tobytes()
+        generation = self.owner.generation
+        return Order(str(self.folder), generation, name, block, self.serial(), only=only)
+
+    def serial(self) -> int:
+        """Give a number that no other order has."""
+        return next(self._serials)
+
+    def without_input(self, name: str, block: int) -> NDArray[np.bool_]:
+        """Say which points of a block read a shared result which failed."""
+        region = self.plan.regions[name]
+        left = self.state.left(name, block)
+        blocked = np.zeros_like(left)
+        for source in region.inputs:
+            dims = self.plan.regions[source].dims
+            for place in self.state.failed_places(source):
+                at = dict(zip(dims, place, strict=True))
+                blocked |= _inside(region.box(block), [at.get(d) for d in region.dims])
+        return blocked & left
+
+    def write_status(self, *, final: bool = False) -> None:
+        """Bring the status arrays up to date, at most once a second."""
+        now = time.monotonic()
+        if final or now - self._written >= STATUS_SECONDS:
+            self._status.write(self.state.arrays())
+            self._written = now
+
+
+class _Session:
+    """One connection to a cluster, until everything is done or it is lost."""
+
+    def __init__(self, driver: Driver, client: Client, slots: int) -> None:
+        self._driver = driver
+        self._client = client
+        self._most = min(WINDOW * slots, MOST_OUTSTANDING)
+        self._queue = Queue(driver.plan, driver.state)
+        self._window = Window(client, driver.plan)
+        self._pieces: dict[Key, list[Order]] = {}
+        """Orders that wait for another piece of their block, which writes the same chunks."""
+        self._receipts: list[tuple[Receipt | None, BlockRow]] = []
+        self._committed = 0.0
+
+    def run(self) -> None:
+        """Feed and settle until nothing is left."""
+        try:
+            self._feed()
+            for outcome in self._window.outcomes():
+                self._settle(outcome)
+                self._commit()
+                self._feed()
+                self._driver.write_status()
+        finally:
+            self._commit(final=True)
+            self._driver.state.running.clear()
+            self._window.drop()
+
+    def _feed(self) -> None:
+        driver = self._driver
+        while self._window.outstanding < self._most and (block := self._queue.take()) is not None:
+            blocked = driver.without_input(*block)
+            if blocked.any():  # the error stands with the shared result
+                row = _marked(driver.plan.regions[block[0]], block[1], blocked, FAILED)
+                driver.state.add(*driver.ledger.record([row]))
+            if driver.state.is_done(*block):
+                self._queue.finished(*block)
+                continue
+            driver.state.running.add(block)
+            self._window.submit(driver.order(*block))
+
+    def _settle(self, outcome: Outcome) -> None:
+        order, receipt = outcome.order, outcome.receipt
+        if outcome.killed:
+            self._after_death(order, receipt)
+        elif receipt is None:
+            self._after_error(order, outcome.error)
+        elif receipt.outcome == "written":
+            self._receipts.append((receipt, self._row(receipt)))
+            self._next_piece((order.region, order.block))
+        else:
+            self._after_refusal(order, receipt)
+
+    def _row(self, receipt: Receipt) -> BlockRow:
+        region = self._driver.plan.regions[receipt.region]
+        shape = [s.stop - s.start for s in region.box(receipt.block)]
+        return BlockRow(
+            receipt.region, region.cell(receipt.block),
+            np.frombuffer(receipt.status, np.uint8).reshape(shape),
+            np.frombuffer(receipt.attempts, np.uint8).reshape(shape),
+            np.frombuffer(receipt.seconds, np.float32).reshape(shape),
+            receipt.files, receipt.worker, receipt.kernel, time.time(), receipt.generation,
+            receipt.errors, receipt.ranges,
+        )  # fmt: skip
+
+    def _commit(self, *, final: bool = False) -> None:
+        """Bring receipts into the ledger; only then do they count."""
+        now = time.monotonic()
+        soon = self._driver.ledger.slow and now - self._committed < SLOW_COMMIT_SECONDS
+        if not self._receipts or (soon and self._window.outstanding and not final):
+            return
+        if not self._driver.owner.in_charge:
+            raise RefusedError(_taken_over(self._driver.folder))
+        rows = self._driver.ledger.record([row for _, row in self._receipts])
+        self._committed = now
+        for (receipt, _), row in zip(self._receipts, rows, strict=True):
+            self._driver.state.add(row)
+            if receipt is not None:
+                self._driver.count(receipt)
+            key = row.region, self._driver.plan.regions[row.region].block_in(row.cell)
+            if key not in self._pieces:
+                self._driver.state.running.discard(key)
+                self._queue.finished(*key)
+            self._driver.progress.update(self._driver.state, receipt)
+        self._receipts.clear()
+
+    # --- when something goes wrong ----------------------------------------------------------
+
+    def _after_death(self, order: Order, receipt: Receipt | None) -> None:
+        """Set suspects apart; a single point is tried again, or is lost."""
+        key = order.region, order.block
+        points = self._points(order)
+        if points.sum() > 1:
+            suspects = receipt.suspects if receipt is not None else b""
+            self._pieces.setdefault(key, [])[:0] = self._divided(order, points, suspects)
+        elif order.starts < self._driver.plan.sweep.run.retries:
+            again = replace(order, starts=order.starts + 1, only=points.tobytes())
+            self._pieces.setdefault(key, []).insert(0, again)
+        else:
+            self._receipts.append((None, self._lost(order, points)))
+        self._next_piece(key)
+
+    def _points(self, order: Order) -> NDArray[np.bool_]:
+        """Say which points of its box an order has computed."""
+        left = self._driver.state.left(order.region, order.block)
+        if order.only is not None:
+            left = np.frombuffer(order.only, bool).reshape(left.shape).copy()
+        return left
+
+    def _divided(self, order: Order, points: NDArray[np.bool_], suspects: bytes) -> Iterator[Order]:
+        """Set the points apart that were in hand; cut in halves where that is not known."""
+        first = np.zeros_like(points)
+        if suspects:
+            first |= np.frombuffer(suspects, bool).reshape(points.shape)
+        known = 0 < first.sum() < points.sum()
+        if not known:
+            first[...] = points & (np.cumsum(points).reshape(points.shape) <= points.sum() // 2)
+        yield replace(order, only=(points & ~first).tobytes())
+        # what was in hand alone has been started once
+        starts = order.starts + (1 if known and first.sum() == 1 else 0)
+        yield replace(order, only=first.tobytes(), starts=starts)
+
+    def _lost(self, order: Order, points: NDArray[np.bool_]) -> BlockRow:
+        plan = self._driver.plan
+        region = plan.regions[order.region]
+        stage = plan.model.stage(region.stages[-1])
+        starts = order.starts + 1
+        message = f"the worker died {starts} times while it was at this point"
+        corner = [s.start for s in region.box(order.block)]
+        dims = [region.dims.index(d) for d in plan.dims_of(stage)]
+        errors = [
+            PointError(
+                stage.name, tuple(int(i[d] + corner[d]) for d in dims), "lost", message, "", starts
+            )
+            for i in np.argwhere(points)
+        ]
+        return _marked(region, order.block, points, LOST, starts, errors)
+
+    def _next_piece(self, key: Key) -> None:
+        """Send the next piece of a block that was cut."""
+        waiting = self._pieces.get(key)
+        if waiting:
+            self._window.submit(replace(waiting.pop(0), serial=self._driver.serial()))
+        else:
+            self._pieces.pop(key, None)
+
+    def _after_refusal(self, order: Order, receipt: Receipt) -> None:
+        """Stop when another owner is in charge; else give the order to another worker."""
+        if not self._driver.owner.in_charge:
+            raise RefusedError(_taken_over(self._driver.folder))
+        if receipt.outcome == "unfit":
+            self._avoid({receipt.worker: receipt.message})
+        self._window.submit(replace(order, serial=self._driver.serial()))
+
+    def _after_error(self, order: Order, error: BaseException | None) -> None:
+        if not isinstance(error, ImportError | AttributeError):
+            raise error or RuntimeError("a task ended without a result")
+        # a worker that cannot load the order: find it among those that have joined
+        reports = survey(self._client, self._driver.folder.parent, self._driver.plan.model)
+        bad = {address: r.faults[0] for address, r in reports.items() if r.faults}
+        if not set(bad) - self._window.avoid:
+            raise error
+        self._avoid(bad)
+        self._window.submit(replace(order, serial=self._driver.serial()))
+
+    def _avoid(self, faults: dict[str, str]) -> None:
+        for address, fault in faults.items():
+            if address not in self._window.avoid:
+                self._driver.progress.note(f"{address} {fault}. It gets no work.")
+                self._window.avoid.add(address)
+
+
+def _inside(box: Sequence[slice], place: Sequence[int | None]) -> NDArray[np.bool_]:
+    """Say which points of a box lie at a place; None stands for any."""
+    here = np.ones([s.stop - s.start for s in box], bool)
+    for axis, (s, at) in enumerate(zip(box, place, strict=True)):
+        if at is not None:
+            along = [-1 if i == axis else 1 for i in range(len(box))]
+            here &= (np.arange(s.start, s.stop) == at).reshape(along)
+    return here
+
+
+def _marked(
+    region: Region, block: int, points: NDArray[np.bool_], status: int, starts: int = 0,
+    errors: Sequence[PointError] = (),
+) -> BlockRow:  # fmt: skip
+    """Give a row that says nothing but the status of some points."""
+    return BlockRow(
+        region.name, region.cell(block),
+        np.where(points, status, TODO).astype(np.uint8),
+        np.where(points, min(starts, 255), 0).astype(np.uint8),
+        np.where(points, 0, np.nan).astype(np.float32),
+        {}, finished=time.time(), errors=tuple(errors),
+    )  # fmt: skip
+
+
+def _taken_over(folder: Path) -> str:
+    return (
+        f"Another process has taken over {folder.name}. This one stops; "
+        "what it had finished is safe."
+    )

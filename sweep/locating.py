@@ -1,0 +1,65 @@
+"""From the name of a sweep to its folder, in a state that can be used.
+
+An extension is decided by one rename (see `sweep.extending`). Whoever comes to the sweep
+after that, for whatever purpose, first puts the files of the extension in place.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+from sweep.durable import sync_folder, write_files
+from sweep.layout import DEFAULT_WORKSPACE, extension_folder, find
+from sweep.owning import Ownership, is_owned
+from sweep.problems import RefusedError
+
+WAIT_SECONDS = 10.0
+
+
+def locate(sweep: str | Path, workspace: str | Path = DEFAULT_WORKSPACE) -> Path:
+    """Find the folder of a sweep; complete what a killed owner had decided.
+
+    Raises
+    ------
+    StoreError : there is no such sweep
+    """
+    folder = find(sweep, workspace)
+    complete(folder)
+    return folder
+
+
+def put_in_place(folder: Path) -> None:
+    """Bring the files of a decided extension to where they belong; may be repeated."""
+    decided = extension_folder(folder)
+    files = [p for p in decided.rglob("*") if p.is_file()]
+    write_files({folder / p.relative_to(decided): p.read_bytes() for p in files})
+    done = decided.with_name(f"{decided.name}-{os.getpid()}")
+    decided.replace(done)
+    sync_folder(folder)
+    shutil.rmtree(done)
+
+
+def complete(folder: Path) -> None:
+    """Complete an extension that was decided when its owner died, if there is one.
+
+    Raises
+    ------
+    RefusedError : a living owner is at it for longer than it should take
+    """
+    give_up = time.monotonic() + WAIT_SECONDS
+    while extension_folder(folder).exists():
+        if not is_owned(folder):
+            owner = Ownership(folder)
+            try:
+                if extension_folder(folder).exists():
+                    put_in_place(folder)
+            finally:
+                owner.release()
+        elif time.monotonic() > give_up:
+            msg = f"{folder.name} is being extended by another process. Try again in a while."
+            raise RefusedError(msg)
+        else:
+            time.sleep(0.05)
