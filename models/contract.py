@@ -31,7 +31,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from models.evaluate import Evaluator, add_tree, content_key, trimmed
-from models.protocol import Arrays, Model, Parameters, Part, Stage
+from models.protocol import Arrays, Model, Parameters, Part, Stage, Variable
 
 RESERVED = ("status", "attempts", "seconds")
 """Names that a sweep stores beside the variables."""
@@ -70,6 +70,21 @@ def check_names(model: Model, points: Sequence[Any]) -> None:
         _known(() if stage.cut is None else (stage.cut,), dims, f"`cut` of stage {stage.name!r}")
         for v in stage.variables:
             _known(v.dims, dims, f"`dims` of the variable {v.name!r}")
+            _check_agreement(model, v)
+
+
+def _check_agreement(model: Model, v: Variable) -> None:
+    """Check what a variable says of when two computations agree."""
+    _require(v.tolerance >= 0 and v.scale >= 0,
+             f"`tolerance` or `scale` of the variable {v.name!r} is below zero.")  # fmt: skip
+    if not v.degenerate:
+        return
+    known = {name: variable for name, (variable, _) in model.variables().items()}
+    _known((v.degenerate,), known, f"`degenerate` of the variable {v.name!r}")
+    shared = known[v.degenerate].dims
+    _require(shared and v.dims[: len(shared)] == shared,
+             f"The variable {v.name!r} belongs to the eigenvalues {v.degenerate!r}, so its dims "
+             f"begin with theirs, {', '.join(shared)}.")  # fmt: skip
 
 
 def check_descriptions(model: Model, points: Sequence[Any]) -> None:

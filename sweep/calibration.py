@@ -24,7 +24,7 @@ from sweep.planning import RATE, Plan
 from sweep.process import slot
 from sweep.regions import Region
 
-WORTH_SECONDS = 10.0
+WORTH_SECONDS = 20.0
 """A run of less than this is not worth pilots."""
 PILOT_SECONDS = 1.5
 """Points predicted to take longer are not tried, unless the sweep takes a hundred times that."""

@@ -24,6 +24,7 @@ from sweep.machine import core_quota, cores, memory_bytes
 from sweep.problems import UnreachableError
 from sweep.process import NumericsProcess
 from sweep.spec import RunSettings
+from sweep.stage_cache import LEFT_SECONDS
 from sweep.values import readable_bytes, readable_seconds
 from sweep.versions import versions
 
@@ -34,8 +35,6 @@ LITTLE_SPACE, NO_SPACE = 2**30, 100 * 2**20
 FEW_FILES = 10_000
 SLOW_WRITE = 0.1
 """Seconds for one small file; a block writes a handful."""
-LEFT_SECONDS = 3600.0
-"""Temporary files older than this belong to a writer that was killed."""
 
 
 @dataclass(frozen=True)

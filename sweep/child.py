@@ -136,7 +136,8 @@ class StageFiles:
         if self._folder is None or stage.name not in self._stages:
             return None
         try:
-            with np.load(self._folder / key[:2] / f"{key}.npz") as packed:
+            path = self._folder / key[:2] / f"{key}.npz"
+            with path.open("rb") as file, np.load(file) as packed:
                 return {n: packed[n][None] for n in packed.files if n != ABOUT}
         except (OSError, ValueError, KeyError, EOFError, BadZipFile):
             return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -19,6 +20,7 @@ from distributed.system import MEMORY_LIMIT
 
 from models import registry
 from models.protocol import Model
+from sweep.machine import cores
 from sweep.owning import owner_of
 from sweep.planning import Plan
 from sweep.problems import RefusedError, UnreachableError
@@ -28,6 +30,7 @@ from sweep.versions import versions
 
 WAIT_SECONDS = 30
 WATCH_SECONDS = 5.0
+CLOSE_SECONDS = 5.0
 CONFIG = {
     # numerics run in their own processes, but a busy disk may still hold a worker up
     "distributed.scheduler.worker-ttl": "30 minutes",
@@ -91,7 +94,9 @@ def _embedded(workers: int | None, *, dashboard: bool) -> Iterator[Client]:
         with Client(cluster) as client:
             yield client
     finally:
-        cluster.close(timeout=3)
+        # everything is stored by now; workers that are slow to end are killed with this process
+        with contextlib.suppress(TimeoutError):
+            cluster.close(timeout=CLOSE_SECONDS)
 
 
 @contextmanager
@@ -107,13 +112,6 @@ def _interrupts_held() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-
-
-def cores() -> int:
-    """Count the cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @contextmanager

@@ -173,6 +173,7 @@ def compare(
     limit = variable.tolerance if tolerance is None else tolerance
     there = _there(variable, a) | _there(variable, b)
     undecided = np.zeros(there.shape, dtype=bool)
+    identical = _identical(a, b)
     if is_exact(variable):
         absolute = relative = _unequal(variable, a, b)
         if variable.flags and starts is not None:
@@ -181,6 +182,8 @@ def compare(
         relative = np.where(undecided, 0.0, relative)
     else:
         absolute, relative = _distances(variable, a, b, starts)
+        # spans of equal vectors differ by rounding, sums of equal values do not
+        absolute[identical], relative[identical] = 0.0, 0.0
         beyond = relative > limit
     flat = relative.reshape(len(a), -1)
     worst = flat.argmax(axis=1) if flat.shape[1] else np.zeros(len(a), dtype=np.int64)
@@ -189,7 +192,7 @@ def compare(
         _at(absolute, worst), _at(relative, worst),
         np.stack(np.unravel_index(worst, a.shape[1:]), axis=1)
         if flat.shape[1] and a.ndim > 1 else np.zeros((len(a), a.ndim - 1), dtype=np.int64),
-        _identical(a, b),
+        identical,
     )  # fmt: skip
 
 

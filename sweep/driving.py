@@ -40,6 +40,8 @@ class Driver:
         self, plan: Plan, folder: Path, ledger: Ledger, owner: Ownership, progress: Progress
     ) -> None:
         self.plan = plan
+        self.path = folder
+        """As the user named it."""
         self.folder = folder.resolve()
         self.ledger = ledger
         self.owner = owner

@@ -108,9 +108,7 @@ def _values(name: str, sweep: Sweep) -> tuple[Any, ...]:
 
 
 def _match(name: str, a: Sweep, b: Sweep) -> AxisMatch:
-    distinct = [
-        tuple({_key(v): v for v in _values(name, s)}.values()) for s in (a, b)
-    ]
+    distinct = [tuple({_key(v): v for v in _values(name, s)}.values()) for s in (a, b)]
     return AxisMatch(
         name, distinct[0], distinct[1], match_values(*distinct), (name in a.axes, name in b.axes)
     )

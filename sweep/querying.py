@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -19,13 +18,36 @@ from models.units import FREQUENCY_UNITS
 from sweep.expressions import Expression, ExpressionError, check_names, parse
 from sweep.layout import DATA, DEFAULT_WORKSPACE, fill_of, find
 from sweep.problems import InputError, nearest, shown
+from sweep.query_boxes import (
+    READ_ELEMENTS,
+    Box,
+    Known,
+    KnownCoordinate,
+    KnownRanges,
+    Segments,
+    boxes,
+    possible_cells,
+    slabs,
+)
+from sweep.range_index import KINDS, BoolArray, RangeTable, stored_tables
 
 SLAB_ELEMENTS = 2**21
 """Elements of a variable that are looked at in one go."""
+INDEX_FROM = 2**24
+"""Elements to read, or as good as, from which on it pays to ask the index what to leave out."""
+ASK_ELEMENTS = 2**14
+"""What the ranges of one block cost, as if so many elements were read."""
+MOST_CELLS = 2**26
 SAME = 1e-9
 """Relative distance within which a number selects a value of an axis."""
 REDUCED_FREQUENCIES = ("sqrt(epsilon/m)/sigma", "sqrt(k/m)")
 """Units of a frequency in a store without a scale."""
+Tables: TypeAlias = Callable[
+    [Mapping[str, tuple[tuple[str, ...], tuple[int, ...]]]], Mapping[str, RangeTable]
+]
+"""Gives the ranges of variables, by their dims and shapes."""
+Rows: TypeAlias = tuple[dict[str, NDArray[Any]], NDArray[np.intp]]
+"""Columns, and the place of each row among the elements of a slab."""
 
 
 def open_dataset(sweep: str | Path, workspace: str | Path = DEFAULT_WORKSPACE) -> xarray.Dataset:
@@ -79,16 +101,13 @@ def stream(
     unit: str | None = None,
     workspace: str | Path = DEFAULT_WORKSPACE,
 ) -> Iterator[pd.DataFrame]:
-    """Give the table of `query` piece by piece; the first piece is there even if empty."""
-    dataset = selected(open_dataset(sweep, workspace), select or {})
+    """Give the table of `query` piece by piece; if nothing is found, one empty piece."""
+    dataset = open_dataset(sweep, workspace)
+    chosen = _chosen(dataset, select or {})
     try:
-        condition = parse(expression)
-        search = _Search(dataset, condition, variables, unit)
-        empty = True
-        for piece in search.pieces():
-            if empty or len(piece):
-                yield piece
-            empty = False
+        search = _Search(dataset, chosen, parse(expression), variables, unit)
+        folder = find(sweep, workspace)
+        yield from search.pieces(search.cells(lambda wanted: stored_tables(folder, wanted)))
     except ExpressionError as error:
         msg = f"The query cannot be answered: {error}"
         raise InputError(msg) from None
@@ -101,6 +120,10 @@ def selected(dataset: xarray.Dataset, select: Mapping[str, Any]) -> xarray.Datas
     ------
     InputError : an axis or a value that is not there
     """
+    return dataset.isel(_chosen(dataset, select))
+
+
+def _chosen(dataset: xarray.Dataset, select: Mapping[str, Any]) -> dict[str, list[int]]:
     chosen: dict[str, list[int]] = {}
     for name, wanted in select.items():
         if name not in dataset.coords or dataset[name].ndim != 1:
@@ -112,7 +135,7 @@ def selected(dataset: xarray.Dataset, select: Mapping[str, Any]) -> xarray.Datas
         places = [_place(dataset[name], name, v) for v in values]
         dim = str(dataset[name].dims[0])  # zipped axes share one: both must fit
         chosen[dim] = [i for i in chosen.get(dim, places) if i in places]
-    return dataset.isel(chosen)
+    return chosen
 
 
 def _place(coordinate: xarray.DataArray, name: str, value: Any) -> int:
@@ -171,14 +194,35 @@ class _Column:
         shape = [slab[d].stop - slab[d].start if d in self.array.dims else 1 for d in dims]
         return np.reshape(loaded, shape)
 
+    @property
+    def sample(self) -> NDArray[Any]:
+        """Give no values, of the kind that a condition meets."""
+        texts = self.words or self.array.dtype.kind in "OUT"
+        return np.empty(0, dtype="U1" if texts else self.array.dtype)
+
+    def known(self, whole: xarray.DataArray, table: RangeTable | None) -> Known | None:
+        """Give what is known of the values before they are read, over the whole dims."""
+        if table is not None:
+            plain = whole.dtype == np.float64 and not self.words
+            if not plain and (self.factor != 1 or (self.words and whole.dtype != np.uint8)):
+                return None
+            return KnownRanges(table, whole.dtype.name, self.factor, self.words)
+        if self.name not in whole.coords or whole.ndim != 1 or self.words or self.counts:
+            return None
+        values: Any = whole.values * self.factor if self.factor != 1 else whole.values
+        texts = values.dtype.kind in "OUT" and all(isinstance(x, str) for x in values)
+        return KnownCoordinate(str(whole.dims[0]), values) if texts or _numeric(values) else None
+
 
 class _Search:
-    """One query on one dataset."""
+    """One query on one dataset, or on some places of it."""
 
     def __init__(
-        self, dataset: xarray.Dataset, condition: Expression, variables: Sequence[str],
-        unit: str | None,
+        self, whole: xarray.Dataset, chosen: Mapping[str, list[int]], condition: Expression,
+        variables: Sequence[str], unit: str | None,
     ) -> None:  # fmt: skip
+        dataset = whole.isel(chosen)
+        self._whole = whole
         known = sorted(str(n) for n in dataset.variables)
         unknown = check_names(condition, known, "variable or axis or dim", "the query")
         unknown += [
@@ -206,6 +250,12 @@ class _Search:
         self.columns = {n: self._column(dataset, n, unit) for n in names}
         self.sizes = {d: dataset.sizes[d] for d in self.dims}
         self._check_words()
+        condition.evaluate_condition({n: self.columns[n].sample for n in condition.names()})
+        chunks = self._chunks()
+        self.steps = {d: (whole.sizes[d], max(chunks.get(d, whole.sizes[d]), 1))
+                      for d in self.dims}  # fmt: skip
+        self.segments = {d: Segments.of(chosen.get(d, range(n)), step)
+                         for d, (n, step) in self.steps.items()}  # fmt: skip
 
     def _check_unit(self, unit: str | None) -> None:
         if unit is not None and unit not in (*FREQUENCY_UNITS, "reduced"):
@@ -247,48 +297,89 @@ class _Search:
                            f"{nearest(word, known)} Values: {', '.join(known)}.")  # fmt: skip
                     raise InputError(msg)
 
-    def slabs(self) -> Iterator[dict[str, slice]]:
-        """Cut the dims into slabs, the first dims the finest."""
-        steps, room = {}, SLAB_ELEMENTS
-        for d in reversed(self.dims):
-            steps[d] = max(1, min(self.sizes[d], room))
-            room //= max(steps[d], 1)
-        starts = [range(0, self.sizes[d], steps[d]) for d in self.dims]
-        for corner in itertools.product(*starts):
-            yield {
-                d: slice(i, min(i + steps[d], self.sizes[d]))
-                for d, i in zip(self.dims, corner, strict=True)
-            }
+    def _chunks(self) -> dict[str, int]:
+        """Give the chunks of what the condition names; those of the most dims come first."""
+        arrays = [self._whole[n] for n in self.condition.names() if n in self._whole.data_vars]
+        chunks: dict[str, int] = {}
+        for array in sorted(arrays, key=lambda a: a.ndim):
+            chunks |= array.encoding.get("preferred_chunks", {})
+        return chunks
 
-    def pieces(self) -> Iterator[pd.DataFrame]:
-        """Give the rows slab by slab."""
-        slabs = list(self.slabs()) if math.prod(self.sizes.values()) else []
-        for slab in slabs:
-            values = {n: self.columns[n].values(self.dims, slab) for n in self.condition.names()}
-            shape = [slab[d].stop - slab[d].start for d in self.dims] or [1]
-            mask = np.broadcast_to(self.condition.evaluate_condition(values), shape)
-            yield self._rows(slab, np.nonzero(mask), shape, values)
-        if not slabs:
+    def cells(self, tables: Tables) -> BoolArray | None:
+        """Say in which cells there may be rows; None if it is not known, or not worth asking."""
+        names = self.condition.names()
+        cells = math.prod(-(-n // step) for n, step in self.steps.values())
+        if self._work() < INDEX_FROM or cells > MOST_CELLS:
+            return None
+        arrays = {n: self._whole[n] for n in names}
+        ranged = {
+            n: (tuple(map(str, a.dims)), a.shape)
+            for n, a in arrays.items()
+            if n in self._whole.data_vars and a.ndim and a.dtype.name in KINDS
+        }
+        # with little selected, its chunks are read before all the ranges are
+        enough = cells * ASK_ELEMENTS * len(ranged) <= self._work()
+        found = tables(ranged) if ranged and enough else {}
+        known = {n: self.columns[n].known(a, found.get(n)) for n, a in arrays.items()}
+        return possible_cells(
+            self.condition, self.steps, {n: k for n, k in known.items() if k is not None}
+        )
+
+    def _work(self) -> int:
+        """Say what it costs to read everything, in elements."""
+        reads = math.prod(len(s.cells) for s in self.segments.values())
+        elements = math.prod(self.sizes.values())
+        return len(self.condition.names()) * (elements + reads * READ_ELEMENTS)
+
+    def pieces(self, cells: BoolArray | None) -> Iterator[pd.DataFrame]:
+        """Give the rows slab by slab; an empty table if there are none."""
+        empty = True
+        for slab in slabs(self.segments, SLAB_ELEMENTS):
+            parts = [slab] if cells is None else boxes(self.segments, cells, slab)
+            rows = _joined([rows for box in parts if (rows := self._rows(box, slab))])
+            if rows is not None:
+                empty = False
+                yield self._framed(rows)
+        if empty:
             yield self._framed({n: c.nothing() for n, c in self.columns.items()})
 
-    def _rows(
-        self, slab: Mapping[str, slice], places: tuple[NDArray[np.intp], ...],
-        shape: Sequence[int], loaded: Mapping[str, NDArray[Any]],
-    ) -> pd.DataFrame:  # fmt: skip
+    def _rows(self, box: Box, slab: Box) -> Rows | None:
+        """Give the columns of a box, and the place of each row in its slab."""
+        loaded = {n: self.columns[n].values(self.dims, box) for n in self.condition.names()}
+        shape = [s.stop - s.start for s in box.values()] or [1]
+        mask = np.broadcast_to(self.condition.evaluate_condition(loaded), shape)
+        places = np.nonzero(mask)
+        if not len(places[0]):
+            return None
         rows = {}
         for name, column in self.columns.items():
-            if places and not len(places[0]):
-                rows[name] = column.nothing()
-                continue
             values = loaded.get(name)
             if values is None:
-                values = column.values(self.dims, slab)
+                values = column.values(self.dims, box)
             rows[name] = np.broadcast_to(values, shape)[places]
-            if column.counts and not np.isnan(rows[name]).any():
-                rows[name] = rows[name].astype(np.int32)
-        return self._framed(rows)
+        inside = [p + box[d].start - slab[d].start for p, d in zip(places, box, strict=False)]
+        sizes = [s.stop - s.start for s in slab.values()]
+        return rows, np.ravel_multi_index(inside, sizes) if sizes else places[0]
 
     def _framed(self, rows: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
-        table = pd.DataFrame(rows)
+        whole = {
+            n: a.astype(np.int32) if self.columns[n].counts and not np.isnan(a).any() else a
+            for n, a in rows.items()
+        }
+        table = pd.DataFrame(whole)
         table.attrs["units"] = {n: c.unit for n, c in self.columns.items() if c.unit}
         return table
+
+
+def _joined(parts: Sequence[Rows]) -> dict[str, NDArray[Any]] | None:
+    """Put the rows of several boxes into the order of their slab."""
+    if not parts:
+        return None
+    if len(parts) == 1:
+        return parts[0][0]
+    order = np.argsort(np.concatenate([places for _, places in parts]))
+    return {n: np.concatenate([rows[n] for rows, _ in parts])[order] for n in parts[0][0]}
+
+
+def _numeric(values: NDArray[Any]) -> bool:
+    return values.dtype.kind in "iufb"

@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 
 from sweep.layout import fill_of
 from sweep.ledger import Ledger
-from sweep.planning import Plan
 from sweep.problems import SweepError
 from sweep.reading import stored_plan
 from sweep.regions import Array, Region
@@ -32,7 +31,11 @@ Float32Array: TypeAlias = NDArray[np.float32]
 IntArray: TypeAlias = NDArray[np.int64]
 BoolArray: TypeAlias = NDArray[np.bool_]
 Bounds: TypeAlias = tuple[NDArray[Any], NDArray[Any], BoolArray]
-"""Low, high, and whether some values are missing."""
+"""Low, high, and whether some values are missing. Bounds of no values at all cross."""
+Row: TypeAlias = tuple[tuple[int, ...], bytes]
+"""A cell of a region, and the packed ranges of its block."""
+Form: TypeAlias = tuple[int, int, int, int]
+"""Exponent of the bins' length, elements along the binned dim, points, other elements."""
 
 KINDS = ("float64", "int32", "uint8")
 MOST_BINS = 512
@@ -85,7 +88,7 @@ def _packed(array: NDArray[Any], point_dims: int, has_own: bool) -> bytes:
 
 def _exponent(length: int, most: int) -> int:
     """Group by powers of two, so that wider bins hold whole narrower ones."""
-    return max(0, math.ceil(math.log2(length / most)))
+    return (-(-length // most) - 1).bit_length()
 
 
 def _extremes(rows: NDArray[Any]) -> Bounds:
@@ -129,159 +132,171 @@ def _rounded(bounds: NDArray[np.float64], outward: float) -> bytes:
 class RangeTable:
     """The ranges of one variable over its region.
 
-    The axes of `low`, `high` and `missing` are the region's dims in blocks, the cut dim in
-    blocks (one if the region is not divided), and the bins of a block.
+    The axes of `low`, `high` and `missing` are the dims of the points in blocks, the cut dim
+    in blocks (one if the variable is not divided), and the bins of a block.
     """
 
-    dtype: str
     low: Float32Array
     high: Float32Array
     missing: BoolArray
     steps: dict[str, int]
-    """Length of a block along the dims of the points, and the cut dim if it is divided."""
+    """Length of a block along the dims of the points, then along the cut dim if divided."""
     cut: str | None
-    """The cut dim, if the variable has it and it is divided."""
+    """The cut dim of a variable that is divided."""
     binned: str | None
     bin_length: int
 
     def edges(self, dim: str, size: int) -> set[int]:
         """Give the places along a dim where another range begins."""
         step = self.steps.get(dim, size)
-        if dim != self.binned:
-            return set(range(0, size, step))
-        return {
-            i for start in range(0, size, step)
-            for i in range(start, min(start + step, size), self.bin_length)
-        }  # fmt: skip
+        inside = self.bin_length if dim == self.binned else step
+        blocks = ((start, min(start + step, size)) for start in range(0, size, step))
+        return {i for start, stop in blocks for i in range(start, stop, inside)}
 
     def at(self, places: Mapping[str, IntArray]) -> Bounds:
         """Give the bounds at some places along each dim, arrays that broadcast."""
-        points = [d for d in self.steps if d != self.cut]
-        at: list[Any] = [places[d] // self.steps[d] for d in points]
-        at.append(places[self.cut] // self.steps[self.cut] if self.cut else 0)
-        inside = places[self.binned] if self.binned else 0
-        if self.binned and self.binned == self.cut:
+        blocks: list[Any] = [places[dim] // step for dim, step in self.steps.items()]
+        inside: Any = places[self.binned] if self.binned else 0
+        if self.cut is None:
+            blocks.append(0)
+        elif self.binned == self.cut:
             inside = inside % self.steps[self.cut]
-        at.append(inside // self.bin_length)
-        place = tuple(at)
+        place = (*blocks, inside // self.bin_length)
         return self.low[place], self.high[place], self.missing[place]
 
 
-class RangeIndex:
-    """The ranges that the ledger of a sweep has; opened when the first one is asked for."""
+def stored_tables(
+    folder: Path, wanted: Mapping[str, tuple[tuple[str, ...], tuple[int, ...]]]
+) -> dict[str, RangeTable]:
+    """Read the ranges of variables from the ledger of a sweep.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._plan: Plan | None = None
-        self._opened = False
+    Parameters
+    ----------
+    folder : of the sweep
+    wanted : dims and shape of the array in the store, by variable; a plan that has others is
+        of another moment of a sweep that grows
 
-    def table(self, name: str, dims: Sequence[str], shape: Sequence[int]) -> RangeTable | None:
-        """Give the ranges of a variable; None if nothing useful is known.
-
-        `dims` and `shape` are those of the array in the store: a plan that has another one is
-        of another moment of a sweep that grows.
-        """
-        plan = self._read_plan()
-        array = plan.arrays.get(name) if plan else None
-        if plan is None or array is None or (*dims, *shape) != (*array.dims, *array.shape):
-            return None
-        try:
-            with closing(Ledger(self._folder)) as ledger:
-                return read_table(array, plan.regions[array.region], ledger.ranges(name))
-        except (SweepError, sqlite3.Error):
-            return None  # a damaged ledger is no obstacle: everything is read
-
-    def _read_plan(self) -> Plan | None:
-        if not self._opened:
-            self._opened = True
-            try:
-                self._plan = stored_plan(self._folder)
-            except SweepError:
-                self._plan = None  # its model is gone, say: the data can be read without
-        return self._plan
+    Returns
+    -------
+    what is known; nothing where a sweep is damaged or its model gone: its data can be read
+    without
+    """
+    found = {}
+    try:
+        plan = stored_plan(folder)
+        with closing(Ledger(folder)) as ledger:
+            for name, array in plan.arrays.items():
+                if wanted.get(name) == (array.dims, array.shape):
+                    region = plan.regions[array.region]
+                    found[name] = read_table(array, region, ledger.ranges(name))
+    except (SweepError, sqlite3.Error):
+        return {}
+    return {name: table for name, table in found.items() if table is not None}
 
 
-def read_table(
-    array: Array, region: Region, rows: Iterable[tuple[tuple[int, ...], bytes]]
-) -> RangeTable | None:
-    """Unpack the ranges of a variable: cells of its region, and what was packed for each."""
-    own = array.dims[len(region.dims) :]
-    cells = math.prod(region.grid)
-    if array.variable.dtype not in KINDS or cells > MOST_RANGES or not math.prod(array.shape):
+def read_table(array: Array, region: Region, rows: Iterable[Row]) -> RangeTable | None:
+    """Unpack the ranges of a variable; None if nothing is known of any block."""
+    blocks = math.prod(region.grid)
+    if array.variable.dtype not in KINDS or not 0 < blocks <= MOST_RANGES or not array.bytes:
         return None
-    steps = dict(zip(array.dims, region.chunk, strict=False))
-    divided = region.divided and region.cut in own
-    if divided:
-        steps[str(region.cut)] = region.cut_chunk
-    binned = own[-1] if own else None
-    length = array.shape[-1] if own else 1
-    if divided and binned == region.cut:
-        length = min(region.cut_chunk, length)
-    exponent = _exponent(length, min(MOST_BINS, MOST_RANGES // cells))
-    shape = (*region.grid, math.ceil(length / 2**exponent))
+    shapes = _Shapes(array, region)
+    if region.divided and not shapes.cut:
+        return None  # several blocks hold it, or the same part of it
+    bin_length = 2 ** _exponent(shapes.most, min(MOST_BINS, MOST_RANGES // blocks))
+    shape = (*region.grid, -(-shapes.most // bin_length))
     table = RangeTable(
-        array.variable.dtype,
         np.full(shape, -np.inf, np.float32), np.full(shape, np.inf, np.float32),
-        np.ones(shape, bool), steps, region.cut if divided else None, binned, 2**exponent,
+        np.ones(shape, bool), shapes.steps, shapes.cut, shapes.binned, bin_length,
     )  # fmt: skip
-    waiting = iter(rows)
+    waiting, known = iter(rows), 0
     while batch := list(itertools.islice(waiting, _BATCH)):
-        for header, cell_rows in _by_header(batch, region).items():
-            _fill(table, array, region, length, header, cell_rows)
-    return table
+        for form, alike in _by_form(batch, region.grid).items():
+            known += _fill(table, shapes, form, alike)
+    return table if known else None
 
 
-_Header: TypeAlias = tuple[int, int, int, int]
-_Rows: TypeAlias = list[tuple[tuple[int, ...], bytes]]
+class _Shapes:
+    """The shapes of the blocks of one array."""
+
+    def __init__(self, array: Array, region: Region) -> None:
+        points = len(region.dims)
+        own = array.dims[points:]
+        self._points = range(points)
+        self._sizes = dict(zip(array.dims, array.shape, strict=True))
+        self.steps = dict(zip(array.dims, region.chunk, strict=False))
+        self.cut = region.cut if region.divided and region.cut in own else None
+        if self.cut:
+            self.steps[self.cut] = region.cut_chunk
+        self.binned = own[-1] if own else None
+        self._others = own[:-1]
+        self.most = 1
+        """Most elements of a block along the binned dim."""
+        if self.binned:
+            self.most = min(self._sizes[self.binned], self.steps.get(self.binned, 2**31))
+
+    def of(self, cells: IntArray) -> tuple[IntArray, IntArray, IntArray]:
+        """Count points, elements along the binned dim, and others, in the blocks of cells."""
+        lengths = {d: np.full(len(cells), n) for d, n in self._sizes.items()}
+        for column, (dim, step) in zip(cells.T, self.steps.items(), strict=False):
+            lengths[dim] = np.minimum(step, self._sizes[dim] - column * step)
+        by_place = list(lengths.values())
+        one = np.ones(len(cells), np.int64)
+        points = math.prod((by_place[i] for i in self._points), start=one)
+        others = math.prod((lengths[d] for d in self._others), start=one)
+        return points, lengths[self.binned] if self.binned else one, others
 
 
-def _by_header(batch: _Rows, region: Region) -> dict[_Header, _Rows]:
+def _by_form(batch: Sequence[Row], grid: tuple[int, ...]) -> dict[Form, list[Row]]:
     """Sort packed ranges by their form; leave out what this version cannot read."""
-    found: dict[_Header, _Rows] = {}
+    found: dict[Form, list[Row]] = {}
     for cell, packed in batch:
-        if len(packed) < _HEADER.size or len(cell) != len(region.grid):
+        if len(packed) < _HEADER.size or len(cell) != len(grid):
             continue
-        version, *header = _HEADER.unpack_from(packed)
-        exponent, length, points, others = header
+        version, exponent, length, points, others = _HEADER.unpack_from(packed)
         bins = -(-length // 2**exponent)
         whole = len(packed) == _HEADER.size + 8 * bins + -(-bins // 8)
-        inside = all(i < n for i, n in zip(cell, region.grid, strict=True))
+        inside = all(0 <= i < n for i, n in zip(cell, grid, strict=True))
         if version == _VERSION and whole and inside:
             found.setdefault((exponent, length, points, others), []).append((cell, packed))
     return found
 
 
-def _fill(
-    table: RangeTable, array: Array, region: Region, length: int, header: _Header, rows: _Rows
-) -> None:
-    """Put ranges of one form into the table."""
-    exponent, stored, points, others = header
+def _fill(table: RangeTable, shapes: _Shapes, form: Form, rows: Sequence[Row]) -> int:
+    """Put ranges of one form into the table; give for how many blocks they hold."""
+    exponent, length, points, others = form
     cells = np.array([cell for cell, _ in rows])
-    # A block that has grown since has points that its ranges do not know: it is left open.
-    known = _points(region, cells) == points
-    bins = -(-stored // 2**exponent)
-    body = np.frombuffer(b"".join(packed[_HEADER.size :] for _, packed in rows), np.uint8)
-    body = body.reshape(len(rows), -1)[known]
-    low, high = (np.ascontiguousarray(body[:, i * bins * 4 : (i + 1) * bins * 4]).view("<f4")
-                 for i in (0, 1))  # fmt: skip
-    missing = np.unpackbits(body[:, 8 * bins :], axis=1, count=bins).astype(bool)
-    # So has one whose own dims are longer now, but there it has no values yet.
-    missing |= _others(array, region, cells[known])[:, None] > others
-    place = tuple(cells[known].T)
-    for bound, values, ufunc, empty in (
-        (table.low, low, np.minimum, np.inf), (table.high, high, np.maximum, -np.inf),
-        (table.missing, missing, np.logical_or, True),
+    points_now, length_now, others_now = shapes.of(cells)
+    # A block with more points than its ranges speak of has grown: it is left open.
+    known = (points_now == points) & (length_now >= length) & (others_now >= others)
+    place, size = tuple(cells[known].T), table.bin_length
+    width = min(-(-length // size), table.low.shape[-1])
+    bounds = _unpacked([packed for _, packed in rows], -(-length // 2**exponent))
+    for target, values, ufunc, nothing in zip(
+        (table.low, table.high, table.missing), bounds,
+        (np.minimum, np.maximum, np.logical_or), (np.inf, -np.inf, True), strict=True,
     ):  # fmt: skip
-        bound[place] = _regrouped(
-            values, ufunc, empty, exponent, table.bin_length, bound.shape[-1]
-        )
-    _open_ends(table, place, stored, length)
+        target[place] = nothing  # own dims that are longer by now have no values there yet
+        target[(*place, slice(width))] = _regrouped(values[known], ufunc, 2**exponent, size)[
+            :, :width
+        ]
+    if length % size:
+        table.missing[(*place, length // size)] |= (length_now > length)[known]
+    table.missing[place] |= (others_now > others)[known, None]
+    return int(known.sum())
 
 
-def _open_ends(
-    table: RangeTable, place: tuple[NDArray[Any], ...], stored: int, length: int
-) -> None:
-    """Mark the bins that reach beyond what was stored: a shorter own dim, then."""
-    reach = stored // table.bin_length
-    if stored < length:
-        table.missing[(*place, slice(reach, None))] = True
+def _unpacked(packed: Sequence[bytes], bins: int) -> Bounds:
+    """Read packed ranges of one form, one below the other."""
+    body = np.frombuffer(b"".join(packed), np.uint8).reshape(len(packed), -1)[:, _HEADER.size :]
+    low = np.ascontiguousarray(body[:, : 4 * bins]).view("<f4")
+    high = np.ascontiguousarray(body[:, 4 * bins : 8 * bins]).view("<f4")
+    return low, high, np.unpackbits(body[:, 8 * bins :], axis=1, count=bins).astype(bool)
+
+
+def _regrouped(values: NDArray[Any], ufunc: np.ufunc, given: int, wanted: int) -> NDArray[Any]:
+    """Turn bins of one length into bins of another; both are powers of two."""
+    if given > wanted:
+        return np.repeat(values, given // wanted, axis=1)
+    if given == wanted:
+        return values
+    return np.asarray(ufunc.reduceat(values, range(0, values.shape[1], wanted // given), axis=1))

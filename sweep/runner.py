@@ -209,7 +209,7 @@ def _drive(driver: Driver, cluster: Cluster | None) -> Result:
     finally:
         driver.stop()
     sweep = driver.plan.sweep
-    return Result(sweep.name, driver.folder, sweep.outputs, driver.state.counts())
+    return Result(sweep.name, driver.path, sweep.outputs, driver.state.counts())
 
 
 def _connected(driver: Driver, cluster: Cluster) -> None:

@@ -162,7 +162,7 @@ def _looked_at(path: Path, now: float) -> Iterator[Kept]:
         return
     size, age = stat.st_size, max(now - stat.st_mtime, 0.0)
     try:
-        with np.load(path) as packed:
+        with path.open("rb") as file, np.load(file) as packed:
             about = json.loads(packed[ABOUT].tobytes())
         yield Kept(path, size, age, **about, stale=_stale(about["model"], about["revision"]))
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile):

@@ -235,9 +235,7 @@ class _Work:
             (d.region, d.cell[:-1]): d for d in self.check.damaged if not d.beside
         }
         for instance in instances:
-            cell = tuple(
-                i // c for i, c in zip(instance.place, instance.region.chunk, strict=True)
-            )
+            cell = tuple(i // c for i, c in zip(instance.place, instance.region.chunk, strict=True))
             found = damaged.get((instance.region.name, cell))
             if found is None:
                 yield instance
@@ -274,9 +272,7 @@ class _Work:
         now = _padded(variable, again.values[name], stored.shape[1:])
         return compare(variable, stored, now, starts=starts, tolerance=self.tolerance)
 
-    def _stored_eigenvalues(
-        self, known: Variable, again: Again, now: NDArray[Any]
-    ) -> NDArray[Any]:
+    def _stored_eigenvalues(self, known: Variable, again: Again, now: NDArray[Any]) -> NDArray[Any]:
         """Read the eigenvalues of an instance, or take those of now where none are stored."""
         if known.name not in self.plan.variables:
             return now

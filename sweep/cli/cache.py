@@ -71,7 +71,7 @@ def _show(kept: list[Kept]) -> None:
     rows = []
     ordered = sorted(kept, key=lambda k: (k.model, k.revision or 0, k.stage))
     for (model, revision, stage), group in groupby(
-        ordered, key=lambda k: (k.model, k.revision or "-", k.stage)
+        ordered, key=lambda k: (k.model, "-" if k.revision is None else k.revision, k.stage)
     ):
         same = list(group)
         ages = [k.age for k in same]

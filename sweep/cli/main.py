@@ -30,6 +30,8 @@ COMMANDS = {
     "doctor": "look at this machine and a workspace, and say what to mend",
     "cache": "list or remove kept results of shared stages",
     "completion": "print the script that lets a shell complete commands",
+    "verify": "check the files of a sweep, and compute a random sample again",
+    "diff": "compare two sweeps of one model",
 }
 GROUPS = {
     "Look": ("models", "plan", "status", "errors", "explain", "query", "diff"),

@@ -8,8 +8,8 @@ import pytest
 from distributed import Client
 
 import sweep
-from sweep.ledger import Ownership
 from sweep.messages import Order
+from sweep.owning import Ownership
 from sweep.worker import run_block
 from tests.faults.tools import (
     children_of,
@@ -41,9 +41,9 @@ def test_a_run_killed_with_all_its_processes_goes_on(
     kill_all(process)
 
     before = sweep.status("slow", tmp_path / "results") if blocks else None
-    code, _ = finish(start(SLOW, tmp_path, "--workers", "2"))
+    code, out = finish(start(SLOW, tmp_path, "--workers", "2"))
 
-    assert code == 0
+    assert code == 0, out
     assert results(tmp_path / "results" / "slow") == quiet
     assert before is None or before.blocks_done >= blocks
 
@@ -56,9 +56,9 @@ def test_a_killed_owner_takes_its_processes_with_it_and_frees_the_sweep(
     process.kill()
     process.communicate()
 
-    code, _ = finish(start(SLOW, tmp_path, "--workers", "2"))
+    code, out = finish(start(SLOW, tmp_path, "--workers", "2"))
 
-    assert code == 0
+    assert code == 0, out
     assert results(tmp_path / "results" / "slow") == quiet
 
 
@@ -70,7 +70,7 @@ def test_a_killed_worker_costs_nothing(tmp_path: Path, quiet: dict[str, bytes]) 
 
     code, _ = finish(process)
 
-    assert code == 0
+    assert code == 0, out
     assert results(tmp_path / "results" / "slow") == quiet
 
 
@@ -82,7 +82,7 @@ def test_ctrl_c_stops_quietly_and_the_same_command_goes_on(
     os.killpg(process.pid, signal.SIGINT)  # a terminal sends it to the whole group
     code, out = finish(process)
 
-    assert code == 130
+    assert code == 130, out
     assert "the same command goes on" in out
     assert "Traceback" not in out
     assert finish(start(SLOW, tmp_path, "--workers", "2"))[0] == 0
@@ -162,9 +162,9 @@ def test_a_block_of_an_earlier_owner_is_dropped(tmp_path: Path, client: Client) 
     path = sweep.run(content, workspace=tmp_path, scheduler=client).path
     stored = {p: p.stat().st_mtime_ns for p in (path / "data.zarr").rglob("*") if p.is_file()}
 
-    receipt = run_block(Order(str(path), generation=0, region="square", block=0, attempt=1))
+    receipt = run_block(Order(str(path), generation=0, region="square", block=0, serial=0))
 
-    assert receipt.dropped
+    assert receipt.outcome == "dropped"
     assert stored == {
         p: p.stat().st_mtime_ns for p in (path / "data.zarr").rglob("*") if p.is_file()
     }

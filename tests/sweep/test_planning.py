@@ -89,7 +89,7 @@ def test_a_block_writes_whole_chunks_and_no_chunk_has_two_blocks(plan: Plan) -> 
 @given(plans())
 def test_cuts_fall_between_whole_grains_of_every_point(plan: Plan) -> None:
     for region in plan.regions.values():
-        if region.cut is None or region.cut_chunk == region.cut_length:
+        if not region.divided:
             continue
         for _, p in plan.shapes():
             assert region.cut_chunk % plan.model.grain(region.cut, p) == 0
