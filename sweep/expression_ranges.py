@@ -113,7 +113,7 @@ def _numbers(
     """Make a range of bounds that may be NaN, as they are where there is no number."""
     none = ~(low <= high)
     return NumberRange(
-        np.where(none, np.inf, low), np.where(none, -np.inf, high), missing | none, tolerance
+        np.where(none, np.inf, low), np.where(none, -np.inf, high), missing, tolerance
     )
 
 

@@ -421,6 +421,21 @@ BROKEN = {
         with_variable(name="total"),
         "two variables are called total",
     ),
+    "unknown eigenvalues": (
+        contract.check_names,
+        with_variable(degenerate="nothing"),
+        "`degenerate` of the variable 'term' names nothing",
+    ),
+    "eigenvalues of other dims": (
+        contract.check_names,
+        with_variable(degenerate="larger"),
+        "its dims begin with theirs, side",
+    ),
+    "negative tolerance": (
+        contract.check_names,
+        with_variable(tolerance=-1.0),
+        "is below zero",
+    ),
     "input order": (
         contract.check_names,
         with_stage(Terms, inputs=("total",)),

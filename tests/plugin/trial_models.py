@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import signal
 import time
 from pathlib import Path
 from typing import Annotated, Literal
@@ -17,7 +18,7 @@ class PoisonParameters(Parameters):
 
     x: Annotated[float, Field(ge=0)] = 0.0
     """Any number."""
-    poison: Literal["none", "exception", "hang", "segfault", "memory", "exit", "unstable"] = "none"
+    poison: Literal["none", "exception", "hang", "segfault", "memory", "exit", "worker"] = "none"
     """What goes wrong."""
     at: float = -1.0
     """Where `poison` strikes; everywhere if below zero."""
@@ -69,6 +70,9 @@ def misbehave(poison):
         np.ones(2**37).sum()
     if poison == "exit":
         os._exit(3)
+    if poison == "worker":
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(3600)
 
 
 class Poison(Model):
