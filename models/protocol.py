@@ -292,6 +292,10 @@ class Model:
         """
         return None
 
+    def remarks(self, p: Any) -> tuple[str, ...]:
+        """Say what of a point was saved by symmetry or is worth knowing, in words."""
+        return ()
+
     def stage(self, name: str) -> Stage:
         """Find a stage by its name."""
         return next(s for s in self.stages if s.name == name)

@@ -644,6 +644,16 @@ class Slab(Model):
         factor = _factors(p.material).get(self.variables()[variable][0].unit)
         return values if factor is None else values * factor
 
+    def remarks(self, p: Any) -> tuple[str, ...]:
+        """Say how many wavevectors of a mesh were solved."""
+        if p.k_mesh is None:
+            return ()
+        solved = self.lengths(p)["k"]
+        return (
+            f"{solved} wavevectors stand for the {p.k_mesh**2} of the mesh: the others are equal "
+            "by the symmetry of the face and time reversal (k_weight)",
+        )
+
     def structure(self, p: SlabParameters) -> Structure:
         """Give the slab at rest, one atom a layer, with vacuum between its images."""
         at_rest = compute(self, ("nearest_neighbour_distance", "layer_height"), p)

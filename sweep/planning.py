@@ -191,7 +191,7 @@ class Plan:
     def _seconds_on_the_way(self, region: Region) -> NDArray[np.float64]:
         """Predict the seconds of the inputs that a block makes for itself, once each."""
         total = np.zeros(region.grid[:-1])
-        before = {n for s in region.stages for n in self._before(self.model.stage(s))}
+        before = {n for s in region.stages for n in self.before(self.model.stage(s))}
         for name in before - {*region.stages, *region.inputs, *self._behind(region)}:
             here = np.broadcast_to(self._over(self.estimates[name].seconds, region), region.shape)
             own = self._heavy_dims([name])
@@ -207,7 +207,7 @@ class Plan:
             if name not in region.inputs and name not in needed:
                 needed.add(name)
                 open_ += self.model.stage(name).inputs
-        return {n for s in region.stages for n in self._before(self.model.stage(s))} - needed
+        return {n for s in region.stages for n in self.before(self.model.stage(s))} - needed
 
     def _heavy_dims(self, stages: Iterable[str]) -> set[int]:
         """Give the dims along which stages compute something new."""
@@ -305,13 +305,14 @@ class Plan:
         )
 
     def _reads(self, region: Region, name: str) -> bool:
-        before = {n for s in region.stages for n in self._before(self.model.stage(s))}
+        before = {n for s in region.stages for n in self.before(self.model.stage(s))}
         return name in before and name not in region.stages
 
-    def _before(self, stage: Stage) -> set[str]:
+    def before(self, stage: Stage) -> set[str]:
+        """Give all stages that a stage reads, directly or through others."""
         found = set(stage.inputs)
         for name in stage.inputs:
-            found |= self._before(self.model.stage(name))
+            found |= self.before(self.model.stage(name))
         return found
 
     def _kept_before(self, region: Region, kept: set[str]) -> tuple[str, ...]:

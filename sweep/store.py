@@ -191,6 +191,14 @@ class BlockWriter:
         sizes = {self._name(p): (len(c), zlib.crc32(c)) for p, c in files.items()}
         return sizes if write_files(files, still_wanted) else None
 
+    def points(
+        self, name: str, index: Sequence[NDArray[np.int64]], own: Sequence[slice]
+    ) -> NDArray[Any]:
+        """Read a variable at the product of indices along its axes."""
+        array = self._array(name)
+        stored: Any = array.oindex[(*index, *own)] if index else array[tuple(own)]
+        return np.asarray(stored)
+
     def read(self, region: Region, block: int) -> dict[str, NDArray[Any]]:
         """Read what is stored of a block.
 

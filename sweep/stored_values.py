@@ -101,8 +101,8 @@ class StoredValues:
             values: NDArray[Any] = np.asarray(self.dataset[name].isel(ranges).values)
         except (ValueError, RuntimeError, OSError) as error:
             msg = (
-                f"The values of {name} in {self.folder} cannot be read: {error}. "
-                "`modesweep verify` finds the damaged files."
+                f"{name} in {self.folder} cannot be read: {str(error).rstrip('.')}. "
+                "`modesweep verify` finds the damaged files"
             )
             raise StoreError(msg) from None
         if values.dtype.kind not in "biufc":

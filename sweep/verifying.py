@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from models.protocol import IntArray, Variable
 from sweep.checking import DamagedFile, FileCheck, check_files
 from sweep.child import blas
-from sweep.machine import cores
 from sweep.comparing import Comparison, Deviations, compare, comparison_of, group_starts
 from sweep.layout import DEFAULT_WORKSPACE, OK, UNSTABLE, fill_of, find
 from sweep.ledger import Ledger
+from sweep.machine import cores
 from sweep.planning import Plan
 from sweep.problems import InputError, StoreError
 from sweep.reading import stored_plan

@@ -21,6 +21,18 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text
 SweepName = Annotated[
     str, typer.Argument(help="Name in the workspace, or folder.", autocompletion=sweeps)
 ]
+Workers = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Worker processes; default: one a core.")
+]
+Scheduler = Annotated[
+    str | None, typer.Option("--scheduler", help="Address of a Dask scheduler to use.")
+]
+Dashboard = Annotated[
+    bool, typer.Option("--dashboard", help="Serve Dask's own dashboard on loopback.")
+]
+TakeOver = Annotated[
+    bool, typer.Option("--take-over", help="Replace an owner whose host is gone for good.")
+]
 SweepFile = Annotated[
     Path,
     typer.Argument(help="Sweep file: .toml, .yaml, .yml or .json.", autocompletion=sweep_files),

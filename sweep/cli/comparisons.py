@@ -59,6 +59,8 @@ def show_notes(comparisons: Iterable[Comparison]) -> None:
         print(f"{_names(roots)}: relative deviation of the squares, over the largest square.")
     if grouped:
         print(f"{_names(grouped)}: degenerate modes compared as a group.")
+    if any(math.isinf(c.relative) for c in found):
+        print("missing: one side has a value there, the other has none.")
     for c in undecided:
         print(f"{c.variable.name}: {c.undecided:,} more differ within groups of degenerate modes, "
               "which decides nothing.")  # fmt: skip

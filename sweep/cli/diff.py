@@ -93,7 +93,15 @@ def _text(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, Sequence):
-        text = ", ".join(f"{v:.6g}" if isinstance(v, float) else str(v) for v in value)
-        more = f", ... ({len(value):,})"
-        return text if len(text) <= MOST_TEXT else text[: MOST_TEXT - len(more)] + more
+        return _listed([f"{v:.6g}" if isinstance(v, float) else str(v) for v in value])
     return shown(value)
+
+
+def _listed(words: Sequence[str]) -> str:
+    """List words as far as there is room, and say how many there are."""
+    text, told = "", 0
+    for word in words:
+        if told and len(text) + len(word) > MOST_TEXT:
+            return f"{text}, ... ({len(words):,} values)"
+        text, told = f"{text}, {word}" if told else word, told + 1
+    return text

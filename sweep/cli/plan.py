@@ -45,8 +45,8 @@ def _show(s: Summary) -> None:
          readable_seconds(r.seconds), readable_seconds(r.longest_seconds), _remark(r))
         for r in s.stages
     ]  # fmt: skip
-    show_table("", ["stages", "axes", "calculations", "points each", "blocks", "one core", "longest",
-                    ""], rows)  # fmt: skip
+    columns = ["stages", "axes", "calculations", "points each", "blocks", "one core", "longest", ""]
+    show_table("", columns, rows)
     how = "measured on a few points" if s.calibrated else "not measured (pilots off)"
     low, high = readable_seconds(s.seconds_low), readable_seconds(s.seconds_high)
     print(f"time    {readable_seconds(s.seconds)} on one core ({low} to {high}, {how})")

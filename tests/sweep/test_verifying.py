@@ -55,13 +55,17 @@ POISON = {
     "modesweep": 1, "name": "poison", "model": "poison", "fixed": {"poison": "exception", "at": 3},
     "axes": {"x": [1, 3, 7]},
 }  # fmt: skip
+NONE = {
+    "modesweep": 1, "name": "none", "model": "poison", "fixed": {"poison": "exception"},
+    "axes": {"x": [1, 3]},
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def stores(tmp_path_factory: pytest.TempPathFactory, client: Client) -> Path:
     """Make a workspace with one sweep of each kind."""
     workspace = tmp_path_factory.mktemp("verified")
-    for content in (SLAB, VECTORS, CHAIN, SUM, HOST, POISON):
+    for content in (SLAB, VECTORS, CHAIN, SUM, HOST, POISON, NONE):
         sweep.run(content, workspace=workspace, scheduler=client)
     return workspace
 
@@ -380,6 +384,13 @@ def test_the_command_prints_a_table_and_a_verdict(stores: Path) -> None:
     assert "all as they were written" in text
     assert re.search(r"^frequency +THz +0 of 6 +0 of \d+ +same bytes +1e-11", text, re.MULTILINE)
     assert text.rstrip().endswith("agree byte for byte")
+
+
+def test_a_sweep_without_a_result_is_no_fault(stores: Path) -> None:
+    text = command("none", "--workspace", stores, cwd=stores)
+
+    assert "0 points of poison with a result, 0 drawn" in text
+    assert "no point has a result yet" in text
 
 
 def test_the_command_ends_with_1_and_json_on_damage(copy: Path) -> None:
