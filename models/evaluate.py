@@ -45,8 +45,8 @@ class Evaluator:
         self.model = model
         self.kept = kept
         self._announce = announce
-        self.work: dict[str, tuple[float, float]] = {}
-        """Seconds and counted operations of the calls so far, by stage."""
+        self.work: dict[str, tuple[float, float]] | None = None
+        """Seconds and counted operations of the calls, by stage; None counts nothing."""
         self._memory: OrderedDict[tuple[str, Part], Arrays] = OrderedDict()
         self._bytes = 0
         self.in_hand = ""
@@ -116,9 +116,11 @@ class Evaluator:
             self._announce(stage.name)
         started = time.perf_counter()
         result = stage.run(points, inputs, part)
-        seconds, flops = self.work.get(stage.name, (0.0, 0.0))
-        flops += stage.cost(points[0], part).flops * len(points)
-        self.work[stage.name] = seconds + time.perf_counter() - started, flops
+        if self.work is not None:
+            seconds, flops = self.work.get(stage.name, (0.0, 0.0))
+            seconds += time.perf_counter() - started
+            flops += stage.cost(points[0], part).flops * len(points)
+            self.work[stage.name] = seconds, flops
         return result
 
     def _batch_input(self, reader: Stage, name: str, points: Sequence[Any], part: Part) -> Arrays:

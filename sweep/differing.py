@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from models.protocol import IntArray
 from sweep.comparing import BoolArray, Comparison, compare, comparison_of, group_starts
-from sweep.layout import DEFAULT_WORKSPACE, OK, STATUS, UNSTABLE, find
+from sweep.layout import DEFAULT_WORKSPACE, OK, STATUS, UNSTABLE
 from sweep.ledger import Ledger
+from sweep.locating import locate
 from sweep.matching import AxisMatch, Matching, same_value
 from sweep.planning import Plan
 from sweep.problems import InputError, RefusedError, StoreError
@@ -133,7 +134,7 @@ def diff(
     if tolerance is not None and not 0 <= tolerance < math.inf:
         msg = f"A tolerance of {tolerance} compares nothing. Give a number such as 1e-9."
         raise InputError(msg)
-    sides = [_Side(find(sweep, workspace)) for sweep in (a, b)]
+    sides = [_Side(locate(sweep, workspace)) for sweep in (a, b)]
     first, second = sides
     if first.plan.model.name != second.plan.model.name:
         msg = (

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from models.units import FREQUENCY_UNITS
 from sweep.durable import PARTIAL, sync_folder
-from sweep.layout import find
+from sweep.locating import locate
 from sweep.problems import InputError, MachineError, RefusedError, nearest
 from sweep.querying import REDUCED_FREQUENCIES, open_dataset, selected
 
@@ -87,7 +87,7 @@ class Exportable:
         variables: Sequence[str], unit: str | None,
     ) -> None:  # fmt: skip
         self.dataset = selected(open_dataset(sweep, workspace), select)
-        self.folder = find(sweep, workspace)
+        self.folder = locate(sweep, workspace)
         self.select = select
         if not all(self.dataset.sizes.values()):
             msg = (

@@ -20,7 +20,8 @@ from models.evaluate import Evaluator
 from models.protocol import Arrays, Variable
 from models.units import FREQUENCY_UNITS
 from sweep import documents
-from sweep.layout import DATA, DEFAULT_WORKSPACE, find, sweep_file
+from sweep.layout import DATA, DEFAULT_WORKSPACE, sweep_file
+from sweep.locating import locate
 from sweep.problems import InputError, nearest
 from sweep.spec import Sweep, output_variables
 from sweep.sweep_file import FORMAT, read
@@ -142,7 +143,7 @@ def _found(
         return source
     if Path(source).suffix in ENDINGS and not (Path(source) / DATA).is_dir():
         return Path(source)
-    return sweep_file(find(source, workspace))
+    return sweep_file(locate(source, workspace))
 
 
 def _document(

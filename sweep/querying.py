@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from models.units import FREQUENCY_UNITS
 from sweep.expressions import Expression, ExpressionError, check_names, parse
-from sweep.layout import DATA, DEFAULT_WORKSPACE, fill_of, find
+from sweep.layout import DATA, DEFAULT_WORKSPACE, fill_of
+from sweep.locating import locate
 from sweep.problems import InputError, nearest, shown
 from sweep.query_boxes import (
     READ_ELEMENTS,
@@ -51,9 +52,34 @@ Rows: TypeAlias = tuple[dict[str, NDArray[Any]], NDArray[np.intp]]
 
 
 def open_dataset(sweep: str | Path, workspace: str | Path = DEFAULT_WORKSPACE) -> xarray.Dataset:
-    """Open the results of a sweep, finished or running, as a lazy dataset."""
-    folder = find(sweep, workspace)
+    """Open the results of a sweep, finished or running, as a lazy dataset.
+
+    Axes that were extended are sorted, if they were in order when the sweep began. In the
+    store their new values stand after the old ones.
+    """
+    dataset = stored_dataset(sweep, workspace)
+    order = sorting(dataset)
+    return dataset.isel(order) if order else dataset
+
+
+def stored_dataset(sweep: str | Path, workspace: str | Path = DEFAULT_WORKSPACE) -> xarray.Dataset:
+    """Open the results of a sweep in the order in which they are stored."""
+    folder = locate(sweep, workspace)
     return xarray.open_zarr(folder / DATA, consolidated=False, chunks=None)
+
+
+def sorting(dataset: xarray.Dataset) -> dict[str, NDArray[np.intp]]:
+    """Give the places that sort the axes of a store that were extended, by dim."""
+    found = {}
+    for dim, begun in dataset.attrs.get("begun_with", {}).items():
+        values = dataset[dim].values
+        if values.dtype.kind in "iuf":
+            steps = np.diff(values[:begun])
+            if (steps > 0).all():
+                found[dim] = np.argsort(values)
+            elif (steps < 0).all():
+                found[dim] = np.argsort(-values)
+    return found
 
 
 def query(
@@ -89,6 +115,22 @@ def query(
     full = [p for p in pieces if len(p)] or pieces[:1]
     table = pd.concat(full, ignore_index=True) if len(full) > 1 else full[0]
     table.attrs = pieces[0].attrs
+    return _in_order(table, stored_dataset(sweep, workspace))
+
+
+def _in_order(table: pd.DataFrame, dataset: xarray.Dataset) -> pd.DataFrame:
+    """Bring rows into the order of `open_dataset`; they come in that of the store."""
+    order = sorting(dataset)
+    dims = [d for d in table.columns if d in dataset.dims]
+    if not set(order) & set(dims):
+        return table
+    ranks = []
+    for d in dims:
+        places = pd.Index(dataset[d].values).get_indexer(pd.Index(table[d]))
+        ranks.append(np.argsort(order[d])[places] if d in order else places)
+    attrs = table.attrs
+    table = table.iloc[np.lexsort(ranks[::-1])].reset_index(drop=True)
+    table.attrs = attrs
     return table
 
 
@@ -102,11 +144,11 @@ def stream(
     workspace: str | Path = DEFAULT_WORKSPACE,
 ) -> Iterator[pd.DataFrame]:
     """Give the table of `query` piece by piece; if nothing is found, one empty piece."""
-    dataset = open_dataset(sweep, workspace)
+    dataset = stored_dataset(sweep, workspace)
     chosen = _chosen(dataset, select or {})
     try:
         search = _Search(dataset, chosen, parse(expression), variables, unit)
-        folder = find(sweep, workspace)
+        folder = locate(sweep, workspace)
         yield from search.pieces(search.cells(lambda wanted: stored_tables(folder, wanted)))
     except ExpressionError as error:
         msg = f"The query cannot be answered: {error}"

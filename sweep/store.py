@@ -151,6 +151,7 @@ def attributes(plan: Plan, versions: Mapping[str, str], kernel: str) -> dict[str
         "Conventions": "CF-1.11",
         "title": plan.model.title,
         "source": plan.model.source,
+        **({"begun_with": plan.begun_with} if plan.begun_with else {}),
     }
 
 

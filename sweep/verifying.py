@@ -15,9 +15,11 @@ from models.protocol import IntArray, Variable
 from sweep.checking import DamagedFile, FileCheck, check_files
 from sweep.child import blas
 from sweep.comparing import Comparison, Deviations, compare, comparison_of, group_starts
-from sweep.layout import DEFAULT_WORKSPACE, OK, UNSTABLE, fill_of, find
+from sweep.layout import DEFAULT_WORKSPACE, OK, UNSTABLE, fill_of
 from sweep.ledger import Ledger
+from sweep.locating import locate
 from sweep.machine import cores
+from sweep.owning import Ownership
 from sweep.planning import Plan
 from sweep.problems import InputError, StoreError
 from sweep.reading import stored_plan
@@ -129,7 +131,7 @@ def verify(
     if tolerance is not None and not 0 <= tolerance < math.inf:
         msg = f"A tolerance of {tolerance} compares nothing. Give a number such as 1e-9."
         raise InputError(msg)
-    folder = find(sweep, workspace)
+    folder = locate(sweep, workspace)
     plan = stored_plan(folder)
     ledger = Ledger(folder)
     try:
@@ -157,6 +159,28 @@ def _versions(attributes: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
 
 def _kernels(check: FileCheck, attributes: Mapping[str, Any]) -> tuple[str, ...]:
     return check.kernels or (str(attributes["blas"]),)
+
+
+def repair(found: Verification) -> int:
+    """Forget blocks with damaged files, so that they are computed again; give how many.
+
+    Raises
+    ------
+    RefusedError : the sweep is being run
+    """
+    owner = Ownership(found.path)
+    try:
+        for damaged in found.check.damaged:
+            if damaged.beside:  # a kept result is made again when it is not there
+                (found.path / damaged.name).unlink(missing_ok=True)
+        ledger = Ledger(found.path, writable=True)
+        try:
+            ledger.forget(found.damaged)
+        finally:
+            ledger.close()
+    finally:
+        owner.release()
+    return len(found.damaged)
 
 
 def _drawn(has: NDArray[np.bool_], sample: str | int, seed: int) -> IntArray:

@@ -15,7 +15,7 @@ from sweep.cli.common import AsJson, SweepName, Workspace, show_json, show_table
 from sweep.cli.comparisons import COLUMNS, place_of, row_of, show_notes
 from sweep.layout import DEFAULT_WORKSPACE
 from sweep.values import readable_bytes
-from sweep.verifying import Told, Verification, verify
+from sweep.verifying import Told, Verification, repair, verify
 
 MOST_ROWS = 20
 
@@ -33,6 +33,9 @@ def command(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Numerics processes; default: one a core.")
     ] = None,
+    mend: Annotated[
+        bool, typer.Option("--repair", help="Have blocks with damaged files computed again.")
+    ] = False,
     workspace: Workspace = DEFAULT_WORKSPACE,
     as_json: AsJson = False,
 ) -> None:
@@ -49,6 +52,9 @@ def command(
         show_json(found.as_dict())
     else:
         _show(found)
+    if mend and found.damaged:
+        blocks = _counted(repair(found), "block")
+        print(f"{blocks} forgotten: `modesweep retry {found.path}` computes what they held")
     if not found.ok:
         raise typer.Exit(1)
 
