@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-BENCHMARKS = ("slab_modes", "full_mesh", "chain_overhead", "two_workers")
+BENCHMARKS = ("slab_modes", "full_mesh", "chain_overhead", "two_workers", "query_index")
 
 
 def main() -> int:
