@@ -2,7 +2,7 @@
 
 Every block reports the seconds and the counted operations of the stages it called, so a
 finished run is the best pilot of the next. Before there is one, a few points are tried on
-the workers. What is known is kept in the workspace, by model, revision and BLAS kernel.
+the workers. What is known is kept in the workspace, by model and revision.
 """
 
 from __future__ import annotations
@@ -65,41 +65,14 @@ class Rates:
         return Plan(plan.sweep, rates=stages)
 
 
-def known(plan: Plan, workspace: Path, kernel: str | None = None) -> Rates:
-    """Give the rates that the workspace has of the model, for the kernel or for any."""
-    kernels = _stored(workspace).get(_name(plan), {})
-    chosen = kernels.get(kernel, {}) if kernel else next(iter(kernels.values()), {})
-    needed = {s for r in plan.regions.values() for s in r.stages}
-    return Rates(chosen) if needed <= set(chosen) else Rates()
-
-
-def learn(
-    plan: Plan, workspace: Path, kernel: str, work: Mapping[str, tuple[float, float]]
-) -> None:
-    """Keep the rates of the stages that ran for long enough; losing them loses nothing."""
-    factors = {
-        stage: seconds * RATE / flops
-        for stage, (seconds, flops) in work.items()
-        if seconds >= LEAST_WORK and flops > 0
-    }
-    if not factors or not workspace.is_dir():
-        return
-    everything = _stored(workspace)
-    everything.setdefault(_name(plan), {}).setdefault(kernel, {}).update(factors)
-    with contextlib.suppress(OSError):
-        write_files({rates_file(workspace): json.dumps(everything, indent=1).encode()})
-
-
-def _name(plan: Plan) -> str:
-    return f"{plan.model.name} {plan.model.revision}"
-
-
-def _stored(workspace: Path) -> dict[str, dict[str, dict[str, float]]]:
-    try:
-        found = json.loads(rates_file(workspace).read_text())
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
+def rates_of(plan: Plan, workspace: Path, ask: Ask) -> Rates:
+    """Give what the workspace knows of the stages that count, or else try a few points."""
+    known = Rates(_stored(workspace).get(_name(plan), {}))
+    if _that_count(plan) <= set(known.factors):
+        return known
+    tried = measure(plan, ask)
+    _keep(plan, workspace, tried.factors | known.factors)
+    return Rates(tried.factors | known.factors)
 
 
 def measure(plan: Plan, ask: Ask) -> Rates:
@@ -116,10 +89,45 @@ def measured(plan: Plan, workspace: Path, ask: Ask) -> Plan:
     """Give a new plan that is cut by what points take here, where that matters."""
     if plan.seconds < WORTH_SECONDS:
         return plan
-    rates = known(plan, workspace)
-    if not rates.calibrated:
-        rates = measure(plan, ask)
-    return rates.of(plan)
+    return rates_of(plan, workspace, ask).of(plan)
+
+
+def learn(plan: Plan, workspace: Path, work: Mapping[str, tuple[float, float]]) -> None:
+    """Keep the rates of stages that ran for long enough."""
+    _keep(plan, workspace, {
+        stage: seconds * RATE / flops
+        for stage, (seconds, flops) in work.items()
+        if seconds >= LEAST_WORK and flops > 0
+    })  # fmt: skip
+
+
+def _that_count(plan: Plan) -> set[str]:
+    """Name the stages that take a good share of the sweep's time."""
+    seconds = {s: float(plan.estimates[s].seconds.sum()) for s in plan.estimates}
+    most = max(seconds.values())
+    return {s for s, t in seconds.items() if t > most / 10}
+
+
+def _keep(plan: Plan, workspace: Path, factors: Mapping[str, float]) -> None:
+    """Keep rates in a workspace that is there; losing them loses nothing."""
+    if not factors or not workspace.is_dir():
+        return
+    everything = _stored(workspace)
+    everything.setdefault(_name(plan), {}).update(factors)
+    with contextlib.suppress(OSError):
+        write_files({rates_file(workspace): json.dumps(everything, indent=1).encode()})
+
+
+def _name(plan: Plan) -> str:
+    return f"{plan.model.name} {plan.model.revision}"
+
+
+def _stored(workspace: Path) -> dict[str, dict[str, float]]:
+    try:
+        found = json.loads(rates_file(workspace).read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def pilot(request: Request) -> Work:

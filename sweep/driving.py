@@ -50,8 +50,8 @@ class Driver:
         self._status = store.StatusWriter(folder)
         self._written = 0.0
         self._serials = itertools.count()
-        self._work: dict[str, Work] = {}
-        """What stages took in this run, by BLAS kernel."""
+        self._work: Work = {}
+        """What stages took in this run."""
 
     @property
     def complete(self) -> bool:
@@ -75,12 +75,11 @@ class Driver:
 
     def count(self, receipt: Receipt) -> None:
         """Count what a block took."""
-        self._work[receipt.kernel] = added(self._work.get(receipt.kernel, {}), receipt.work)
+        self._work = added(self._work, receipt.work)
 
     def stop(self) -> None:
         """Leave everything as it is found by whoever comes next."""
-        for kernel, work in self._work.items():
-            learn(self.plan, self.folder.parent, kernel, work)
+        learn(self.plan, self.folder.parent, self._work)
         self.state.running.clear()
         self.write_status(final=True)
         self.progress.stop(Finished(self.state.counts(), list(self.ledger.errors())))

@@ -33,6 +33,8 @@ from sweep.range_index import BoolArray, IntArray, RangeTable
 Box: TypeAlias = dict[str, slice]
 Places: TypeAlias = Mapping[str, IntArray]
 """Places along each dim, arrays that broadcast against each other."""
+Rows: TypeAlias = tuple[dict[str, NDArray[Any]], NDArray[np.intp]]
+"""Columns, and the place of each row among the elements of a slab."""
 
 READ_ELEMENTS = 2**16
 """What one more read costs: the time in which so many elements are read and compared."""
@@ -117,6 +119,14 @@ class KnownCoordinate:
         return tuple(words.tolist()), codes
 
 
+def known_coordinate(dim: str, values: NDArray[Any], factor: float) -> KnownCoordinate | None:
+    """Say what a coordinate tells, brought to the unit of the condition; None: nothing."""
+    texts = values.dtype.kind in "OUT" and all(isinstance(x, str) for x in values)
+    if not texts and values.dtype.kind not in "iufb":
+        return None
+    return KnownCoordinate(dim, values if factor == 1 else values * factor)
+
+
 # --- cells and slabs ------------------------------------------------------------------------
 
 
@@ -171,6 +181,12 @@ def slabs(segments: Mapping[str, Segments], room: int) -> Iterator[Box]:
         room = max(room // size, 1) if len(cuts[dim]) == 1 else 1
     for corner in itertools.product(*(cuts[dim] for dim in segments)):
         yield dict(zip(segments, corner, strict=True))
+
+
+def reading_cost(segments: Mapping[str, Segments]) -> int:
+    """Say what it costs to read all places of one variable, in elements."""
+    reads = math.prod(len(runs.cells) for runs in segments.values())
+    return math.prod(runs.size for runs in segments.values()) + reads * READ_ELEMENTS
 
 
 def possible_cells(
@@ -260,3 +276,13 @@ def _part(
     cut = [*edges]
     cut[axis] = edges[axis][part.start : part.stop + 1]
     return mask[place], cut
+
+
+def joined(parts: Sequence[Rows]) -> dict[str, NDArray[Any]] | None:
+    """Put the rows of several boxes into the order of their slab."""
+    if not parts:
+        return None
+    if len(parts) == 1:
+        return parts[0][0]
+    order = np.argsort(np.concatenate([places for _, places in parts]))
+    return {n: np.concatenate([rows[n] for rows, _ in parts])[order] for n in parts[0][0]}

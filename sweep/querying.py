@@ -20,17 +20,19 @@ from sweep.layout import DATA, DEFAULT_WORKSPACE, fill_of
 from sweep.locating import locate
 from sweep.problems import InputError, nearest, shown
 from sweep.query_boxes import (
-    READ_ELEMENTS,
     Box,
     Known,
-    KnownCoordinate,
     KnownRanges,
+    Rows,
     Segments,
     boxes,
+    joined,
+    known_coordinate,
     possible_cells,
+    reading_cost,
     slabs,
 )
-from sweep.range_index import KINDS, BoolArray, RangeTable, stored_tables
+from sweep.range_index import KINDS, BoolArray, RangeTable, Shape, stored_tables
 
 SLAB_ELEMENTS = 2**21
 """Elements of a variable that are looked at in one go."""
@@ -43,12 +45,8 @@ SAME = 1e-9
 """Relative distance within which a number selects a value of an axis."""
 REDUCED_FREQUENCIES = ("sqrt(epsilon/m)/sigma", "sqrt(k/m)")
 """Units of a frequency in a store without a scale."""
-Tables: TypeAlias = Callable[
-    [Mapping[str, tuple[tuple[str, ...], tuple[int, ...]]]], Mapping[str, RangeTable]
-]
-"""Gives the ranges of variables, by their dims and shapes."""
-Rows: TypeAlias = tuple[dict[str, NDArray[Any]], NDArray[np.intp]]
-"""Columns, and the place of each row among the elements of a slab."""
+Tables: TypeAlias = Callable[[Mapping[str, Shape]], Mapping[str, RangeTable]]
+"""Gives the ranges of variables."""
 
 
 def open_dataset(sweep: str | Path, workspace: str | Path = DEFAULT_WORKSPACE) -> xarray.Dataset:
@@ -251,9 +249,7 @@ class _Column:
             return KnownRanges(table, whole.dtype.name, self.factor, self.words)
         if self.name not in whole.coords or whole.ndim != 1 or self.words or self.counts:
             return None
-        values: Any = whole.values * self.factor if self.factor != 1 else whole.values
-        texts = values.dtype.kind in "OUT" and all(isinstance(x, str) for x in values)
-        return KnownCoordinate(str(whole.dims[0]), values) if texts or _numeric(values) else None
+        return known_coordinate(str(whole.dims[0]), whole.values, self.factor)
 
 
 class _Search:
@@ -351,7 +347,8 @@ class _Search:
         """Say in which cells there may be rows; None if it is not known, or not worth asking."""
         names = self.condition.names()
         cells = math.prod(-(-n // step) for n, step in self.steps.values())
-        if self._work() < INDEX_FROM or cells > MOST_CELLS:
+        work = len(names) * reading_cost(self.segments)
+        if work < INDEX_FROM or cells > MOST_CELLS:
             return None
         arrays = {n: self._whole[n] for n in names}
         ranged = {
@@ -360,25 +357,19 @@ class _Search:
             if n in self._whole.data_vars and a.ndim and a.dtype.name in KINDS
         }
         # with little selected, its chunks are read before all the ranges are
-        enough = cells * ASK_ELEMENTS * len(ranged) <= self._work()
+        enough = cells * ASK_ELEMENTS * len(ranged) <= work
         found = tables(ranged) if ranged and enough else {}
         known = {n: self.columns[n].known(a, found.get(n)) for n, a in arrays.items()}
         return possible_cells(
             self.condition, self.steps, {n: k for n, k in known.items() if k is not None}
         )
 
-    def _work(self) -> int:
-        """Say what it costs to read everything, in elements."""
-        reads = math.prod(len(s.cells) for s in self.segments.values())
-        elements = math.prod(self.sizes.values())
-        return len(self.condition.names()) * (elements + reads * READ_ELEMENTS)
-
     def pieces(self, cells: BoolArray | None) -> Iterator[pd.DataFrame]:
         """Give the rows slab by slab; an empty table if there are none."""
         empty = True
         for slab in slabs(self.segments, SLAB_ELEMENTS):
             parts = [slab] if cells is None else boxes(self.segments, cells, slab)
-            rows = _joined([rows for box in parts if (rows := self._rows(box, slab))])
+            rows = joined([rows for box in parts if (rows := self._rows(box, slab))])
             if rows is not None:
                 empty = False
                 yield self._framed(rows)
@@ -411,17 +402,3 @@ class _Search:
         table = pd.DataFrame(whole)
         table.attrs["units"] = {n: c.unit for n, c in self.columns.items() if c.unit}
         return table
-
-
-def _joined(parts: Sequence[Rows]) -> dict[str, NDArray[Any]] | None:
-    """Put the rows of several boxes into the order of their slab."""
-    if not parts:
-        return None
-    if len(parts) == 1:
-        return parts[0][0]
-    order = np.argsort(np.concatenate([places for _, places in parts]))
-    return {n: np.concatenate([rows[n] for rows, _ in parts])[order] for n in parts[0][0]}
-
-
-def _numeric(values: NDArray[Any]) -> bool:
-    return values.dtype.kind in "iufb"

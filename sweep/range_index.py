@@ -34,6 +34,8 @@ Bounds: TypeAlias = tuple[NDArray[Any], NDArray[Any], BoolArray]
 """Low, high, and whether some values are missing. Bounds of no values at all cross."""
 Row: TypeAlias = tuple[tuple[int, ...], bytes]
 """A cell of a region, and the packed ranges of its block."""
+Shape: TypeAlias = tuple[tuple[str, ...], tuple[int, ...]]
+"""Dims and shape of an array in the store."""
 Form: TypeAlias = tuple[int, int, int, int]
 """Exponent of the bins' length, elements along the binned dim, points, other elements."""
 
@@ -165,9 +167,7 @@ class RangeTable:
         return self.low[place], self.high[place], self.missing[place]
 
 
-def stored_tables(
-    folder: Path, wanted: Mapping[str, tuple[tuple[str, ...], tuple[int, ...]]]
-) -> dict[str, RangeTable]:
+def stored_tables(folder: Path, wanted: Mapping[str, Shape]) -> dict[str, RangeTable]:
     """Read the ranges of variables from the ledger of a sweep.
 
     Parameters

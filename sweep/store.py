@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -34,6 +35,8 @@ MISSING_FLAG = 255
 # the checksum comes last, so that every reader finds a damaged byte before it unpacks one
 _CODECS = (BloscCodec(cname="zstd", clevel=3, shuffle="shuffle"), Crc32cCodec())
 _TEXT_CODECS = (ZstdCodec(level=3), Crc32cCodec())
+_PACKING = threading.Lock()
+"""The slots of a worker share open stores; computing takes far longer than packing."""
 
 
 class _Capture(LocalStore):
@@ -183,11 +186,11 @@ class BlockWriter:
         Gives the size and checksum of each file by its name, or None when the block is no
         longer wanted; then nothing was changed.
         """
-        self._store.written.clear()
-        with zarr.config.set({"array.write_empty_chunks": True}):
+        with _PACKING:
+            self._store.written.clear()
             for name, array in values.items():
                 self._array(name)[self._selection(region, block, array.ndim)] = array
-        files = {self.folder / key: content for key, content in self._store.written.items()}
+            files = {self.folder / key: content for key, content in self._store.written.items()}
         files |= beside
         sizes = {self._name(p): (len(c), zlib.crc32(c)) for p, c in files.items()}
         return sizes if write_files(files, still_wanted) else None
@@ -225,7 +228,8 @@ class BlockWriter:
 
     def _array(self, name: str) -> zarr.Array[Any]:
         if name not in self._arrays:
-            self._arrays[name] = self._group[name]  # type: ignore[assignment]
+            array: Any = self._group[name]
+            self._arrays[name] = array.with_config({"write_empty_chunks": True})
         return self._arrays[name]
 
     def _name(self, path: Path) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from sweep.calibration import Rates, known, measure, pilot
+from sweep.calibration import Rates, pilot, rates_of
 from sweep.layout import DEFAULT_WORKSPACE
 from sweep.planning import Plan
 from sweep.problems import RefusedError
@@ -91,9 +91,9 @@ def plan(
     """
     nominal = Plan(read(file))
     check_budget(nominal, Path(workspace))
-    rates = known(nominal, Path(workspace)) if pilots else Rates()
-    if pilots and not rates.calibrated:
-        rates = measure(nominal, pilot)
+    rates = Rates()
+    if pilots:
+        rates = rates_of(nominal, Path(workspace), pilot)
         slot().close()
     return summarize(rates.of(nominal), rates)
 
