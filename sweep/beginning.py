@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sweep import documents, store
 from sweep.child import blas
-from sweep.durable import write_files
+from sweep.durable import sync_folder, sync_tree, write_files
 from sweep.layout import plan_file, sweep_file
 from sweep.ledger import Ledger
 from sweep.planning import Plan
@@ -36,9 +36,11 @@ def create(plan: Plan, folder: Path) -> Plan:
         store.create(fresh, plan, store.attributes(plan, versions(), blas()[0]))
         write_files(frozen_files(fresh, plan))
         Ledger(fresh, writable=True).close()
+        sync_tree(fresh)
         if folder.exists() and not plan_file(folder).exists():
             shutil.rmtree(folder)  # no sweep, whatever it is: the name was checked before
         fresh.replace(folder)
+        sync_folder(folder.parent)
     except OSError as error:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise

@@ -25,7 +25,7 @@ from sweep.process import slot
 from sweep.regions import Region
 
 WORTH_SECONDS = 20.0
-"""A run of less than this is not worth pilots."""
+"""A run that is predicted to take less is cut without pilots."""
 PILOT_SECONDS = 1.5
 """Points predicted to take longer are not tried, unless the sweep takes a hundred times that."""
 PILOTS = 3
@@ -57,12 +57,16 @@ class Rates:
         return MEASURED_SPREAD if self.calibrated else UNMEASURED_SPREAD
 
     def of(self, plan: Plan) -> Plan:
-        """Give the plan with seconds of this machine; the others go by the median."""
+        """Give the plan with seconds of this machine; the others go by the median.
+
+        A long sweep is also cut by them, so that its blocks are of the right length.
+        """
         if not self.factors:
             return plan
+        cutting = None if plan.seconds >= WORTH_SECONDS else plan.frozen()
         other = float(np.median(list(self.factors.values())))
         stages = {s.name: self.factors.get(s.name, other) for s in plan.model.stages}
-        return Plan(plan.sweep, rates=stages)
+        return Plan(plan.sweep, cutting, stages)
 
 
 def rates_of(plan: Plan, workspace: Path, ask: Ask) -> Rates:

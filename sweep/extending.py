@@ -18,7 +18,7 @@ from typing import Any
 
 from sweep import store
 from sweep.beginning import frozen_files
-from sweep.durable import sync_folder, write_files
+from sweep.durable import sync_folder, sync_tree, write_files
 from sweep.layout import extension_folder
 from sweep.planning import Plan
 from sweep.problems import InputError, nearest
@@ -85,7 +85,6 @@ def decide(folder: Path, plan: Plan) -> None:
     attributes = store.attributes(plan, before["versions"], before["blas"])
     store.create(fresh, plan, attributes | {n: before[n] for n in KEPT_ATTRIBUTES})
     write_files(frozen_files(fresh, plan))
-    for place in [fresh, *(p for p in fresh.rglob("*") if p.is_dir())]:
-        sync_folder(place)
+    sync_tree(fresh)
     fresh.replace(extension_folder(folder))
     sync_folder(folder)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,6 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,10 +79,10 @@ class Ledger:
         if not writable and not path.exists():
             msg = f"{folder} holds no sweep: it has no {path.name}. Give the name of a sweep."
             raise StoreError(msg)
+        self._path = path
         self._slow = is_network(path.parent)
-        try:
-            # a reader needs to be able to make the -shm file, so it opens for writing, too
-            self._db = sqlite3.connect(path, isolation_level=None, timeout=30)
+        with self._errors_in_words():
+            self._db = _connection(path)
             if writable:
                 # a network file system has no shared memory, which WAL needs
                 journal = "delete" if self._slow else "wal"
@@ -89,12 +91,6 @@ class Ledger:
             self._db = upgrade_ledger(self._db, folder, writable=writable)
             if writable:
                 self._db.executescript(_SCHEMA)
-        except sqlite3.Error as error:
-            msg = (
-                f"{path} cannot be read: {error}. Check the disk and its permissions. If the "
-                "file is damaged, remove it: the sweep is then computed again."
-            )
-            raise MachineError(msg) from error
 
     @property
     def slow(self) -> bool:
@@ -106,14 +102,23 @@ class Ledger:
         self._db.close()
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        self._db.execute("begin immediate")
+    def _errors_in_words(self) -> Iterator[None]:
         try:
-            yield self._db
-        except BaseException:
-            self._db.execute("rollback")
-            raise
-        self._db.execute("commit")
+            yield
+        except sqlite3.Error as error:
+            raise MachineError(_trouble(self._path, error)) from error
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._errors_in_words():
+            self._db.execute("begin immediate")
+            try:
+                yield self._db
+                self._db.execute("commit")
+            except BaseException:
+                if self._db.in_transaction:  # a disk that is full ends it by itself
+                    self._db.execute("rollback")
+                raise
 
     # --- blocks -------------------------------------------------------------------------
 
@@ -152,8 +157,9 @@ class Ledger:
 
     def blocks(self) -> Iterator[BlockRow]:
         """Go through the blocks."""
-        for values in self._db.execute(f"select {_COLUMNS} from block"):
-            yield _row(*values)
+        with self._errors_in_words():
+            for values in self._db.execute(f"select {_COLUMNS} from block"):
+                yield _row(*values)
 
     def block(self, region: str, cell: Sequence[int]) -> BlockRow | None:
         """Give one block, or None if the ledger does not have it."""
@@ -161,8 +167,9 @@ class Ledger:
 
     def _row(self, region: str, cell: Sequence[int]) -> BlockRow | None:
         query = f"select {_COLUMNS} from block where region = ? and cell = ?"
-        found = self._db.execute(query, (region, cell_text(cell))).fetchone()
-        return None if found is None else _row(*found)
+        with self._errors_in_words():
+            found = self._db.execute(query, (region, cell_text(cell))).fetchone()
+            return None if found is None else _row(*found)
 
     def try_again(self) -> int:
         """Make failed and lost points points that are still to be done; give how many."""
@@ -197,24 +204,52 @@ class Ledger:
     def ranges(self, variable: str) -> Iterator[tuple[tuple[int, ...], bytes]]:
         """Go through the packed ranges of a variable: the cell of a block, its ranges."""
         query = "select cell, ranges from range where variable = ?"
-        for cell, packed in self._db.execute(query, (variable,)):
-            yield cell_of(cell), packed
+        with self._errors_in_words():
+            for cell, packed in self._db.execute(query, (variable,)):
+                yield cell_of(cell), packed
 
     def errors(self) -> Iterator[PointError]:
         """Go through the failed instances."""
         query = "select stage, place, kind, message, traceback, attempts from error"
-        for stage, place, kind, message, trace, attempts in self._db.execute(query):
-            yield PointError(stage, tuple(json.loads(place)), kind, message, trace, attempts)
+        with self._errors_in_words():
+            for stage, place, kind, message, trace, attempts in self._db.execute(query):
+                yield PointError(stage, tuple(json.loads(place)), kind, message, trace, attempts)
 
     def fact(self, name: str) -> Any:
         """Read a noted fact, or None."""
-        row = self._db.execute("select value from fact where name = ?", (name,)).fetchone()
+        with self._errors_in_words():
+            row = self._db.execute("select value from fact where name = ?", (name,)).fetchone()
         return None if row is None else json.loads(row[0])
 
     def note(self, name: str, value: Any) -> None:
         """Note a fact."""
         with self._transaction() as db:
             db.execute("insert or replace into fact values (?, ?)", (name, json.dumps(value)))
+
+
+def _connection(path: Path) -> sqlite3.Connection:
+    """Open the file; where nothing can be written, as it is."""
+    if os.access(path.parent, os.W_OK):
+        # a reader, too, needs to be able to make the -shm file
+        return sqlite3.connect(path, isolation_level=None, timeout=30)
+    journal = path.with_name(f"{path.name}-wal")
+    how = "mode=ro" if journal.exists() else "immutable=1"
+    address = f"file:{quote(str(path.resolve()))}?{how}"
+    return sqlite3.connect(address, isolation_level=None, timeout=30, uri=True)
+
+
+def _trouble(path: Path, error: sqlite3.Error) -> str:
+    name = getattr(error, "sqlite_errorname", "")
+    if name == "SQLITE_FULL":
+        remedy = "What is finished is safe. Free some space, then give the same command again."
+    elif name in ("SQLITE_CORRUPT", "SQLITE_NOTADB") or not name:
+        remedy = (
+            f"The file is damaged. Restore it, or move away all files {path.name}*: the sweep is "
+            "then computed again."
+        )
+    else:
+        remedy = "Check the disk and its permissions, then give the same command again."
+    return f"{path} cannot be used: {error}. {remedy}"
 
 
 def cell_text(cell: Sequence[int]) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sweep.durable import sync_folder, write_files
 from sweep.layout import DEFAULT_WORKSPACE, extension_folder, find
-from sweep.owning import Ownership, is_owned
+from sweep.owning import Ownership
 from sweep.problems import RefusedError
 
 WAIT_SECONDS = 10.0
@@ -51,15 +51,21 @@ def complete(folder: Path) -> None:
     """
     give_up = time.monotonic() + WAIT_SECONDS
     while extension_folder(folder).exists():
-        if not is_owned(folder):
+        try:
             owner = Ownership(folder)
-            try:
-                if extension_folder(folder).exists():
-                    put_in_place(folder)
-            finally:
-                owner.release()
-        elif time.monotonic() > give_up:
-            msg = f"{folder.name} is being extended by another process. Try again in a while."
-            raise RefusedError(msg)
-        else:
+        except RefusedError:
+            if time.monotonic() > give_up:
+                msg = f"{folder.name} is being extended by another process. Try again in a while."
+                raise RefusedError(msg) from None
             time.sleep(0.05)
+            continue
+        try:
+            complete_own(folder)
+        finally:
+            owner.release()
+
+
+def complete_own(folder: Path) -> None:
+    """Complete an extension of a sweep that the caller owns."""
+    if extension_folder(folder).exists():
+        put_in_place(folder)

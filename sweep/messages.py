@@ -5,9 +5,13 @@ Both are small: data never flows through the scheduler.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeVar
+
+
+NUMBER = re.compile(r"[-+]?\d+(\.\d*)?([eE][-+]?\d+)?")
 
 
 class Failed(Protocol):
@@ -90,8 +94,12 @@ class Receipt:
 
 
 def grouped(failures: Iterable[SomeFailed]) -> dict[tuple[str, str], list[SomeFailed]]:
-    """Group failures by kind and message, the largest group first."""
+    """Group failures by kind and message, the largest group first.
+
+    Messages that differ in numbers alone are one group, under the message of its first.
+    """
     groups: dict[tuple[str, str], list[SomeFailed]] = {}
     for failure in failures:
-        groups.setdefault((failure.kind, failure.message), []).append(failure)
-    return dict(sorted(groups.items(), key=lambda item: -len(item[1])))
+        groups.setdefault((failure.kind, NUMBER.sub("#", failure.message)), []).append(failure)
+    ordered = sorted(groups.items(), key=lambda item: -len(item[1]))
+    return {(kind, members[0].message): members for (kind, _), members in ordered}

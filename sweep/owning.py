@@ -17,6 +17,9 @@ from sweep.problems import RefusedError
 from sweep.versions import versions
 
 HEARTBEAT_SECONDS = 10.0
+LOOKS = 10
+"""A lock is tried this often: whoever asks whether a sweep is owned holds it for a moment."""
+LOOK_SECONDS = 0.02
 SILENT_SECONDS = 60.0
 """A lock whose owner was not heard of for so long may be taken over."""
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -83,12 +86,15 @@ class Ownership:
 
 def _try_lock(path: Path) -> TextIO | None:
     file = path.open("a+")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        return None
-    return file
+    for _ in range(LOOKS):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            time.sleep(LOOK_SECONDS)
+        else:
+            return file
+    file.close()
+    return None
 
 
 def _raise_generation(folder: Path) -> int:

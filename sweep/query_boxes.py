@@ -177,8 +177,7 @@ def slabs(segments: Mapping[str, Segments], room: int) -> Iterator[Box]:
     cuts: dict[str, list[slice]] = {}
     for dim in reversed([*segments]):
         cuts[dim] = segments[dim].cuts(room)
-        size = max(segments[dim].size, 1)
-        room = max(room // size, 1) if len(cuts[dim]) == 1 else 1
+        room = max(room // max(segments[dim].size, 1), 1)
     for corner in itertools.product(*(cuts[dim] for dim in segments)):
         yield dict(zip(segments, corner, strict=True))
 

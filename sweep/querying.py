@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -32,7 +32,7 @@ from sweep.query_boxes import (
     reading_cost,
     slabs,
 )
-from sweep.range_index import KINDS, BoolArray, RangeTable, Shape, stored_tables
+from sweep.range_index import KINDS, BoolArray, RangeTable, stored_tables
 
 SLAB_ELEMENTS = 2**21
 """Elements of a variable that are looked at in one go."""
@@ -45,8 +45,6 @@ SAME = 1e-9
 """Relative distance within which a number selects a value of an axis."""
 REDUCED_FREQUENCIES = ("sqrt(epsilon/m)/sigma", "sqrt(k/m)")
 """Units of a frequency in a store without a scale."""
-Tables: TypeAlias = Callable[[Mapping[str, Shape]], Mapping[str, RangeTable]]
-"""Gives the ranges of variables."""
 
 
 def open_dataset(sweep: str | Path, workspace: str | Path = DEFAULT_WORKSPACE) -> xarray.Dataset:
@@ -146,8 +144,7 @@ def stream(
     chosen = _chosen(dataset, select or {})
     try:
         search = _Search(dataset, chosen, parse(expression), variables, unit)
-        folder = locate(sweep, workspace)
-        yield from search.pieces(search.cells(lambda wanted: stored_tables(folder, wanted)))
+        yield from search.pieces(search.cells(locate(sweep, workspace)))
     except ExpressionError as error:
         msg = f"The query cannot be answered: {error}"
         raise InputError(msg) from None
@@ -343,7 +340,7 @@ class _Search:
             chunks |= array.encoding.get("preferred_chunks", {})
         return chunks
 
-    def cells(self, tables: Tables) -> BoolArray | None:
+    def cells(self, folder: Path) -> BoolArray | None:
         """Say in which cells there may be rows; None if it is not known, or not worth asking."""
         names = self.condition.names()
         cells = math.prod(-(-n // step) for n, step in self.steps.values())
@@ -358,11 +355,9 @@ class _Search:
         }
         # with little selected, its chunks are read before all the ranges are
         enough = cells * ASK_ELEMENTS * len(ranged) <= work
-        found = tables(ranged) if ranged and enough else {}
-        known = {n: self.columns[n].known(a, found.get(n)) for n, a in arrays.items()}
-        return possible_cells(
-            self.condition, self.steps, {n: k for n, k in known.items() if k is not None}
-        )
+        found = stored_tables(folder, ranged) if ranged and enough else {}
+        known = {n: k for n, a in arrays.items() if (k := self.columns[n].known(a, found.get(n)))}
+        return possible_cells(self.condition, self.steps, known)
 
     def pieces(self, cells: BoolArray | None) -> Iterator[pd.DataFrame]:
         """Give the rows slab by slab; an empty table if there are none."""

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import errno
 import multiprocessing
+import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +24,9 @@ from sweep.cluster import check_workers, connect
 from sweep.driving import Driver
 from sweep.durable import PARTIAL
 from sweep.graph import SchedulerLostError
-from sweep.layout import DEFAULT_WORKSPACE
+from sweep.layout import DEFAULT_WORKSPACE, extension_folder
 from sweep.ledger import Ledger
-from sweep.locating import complete, locate, put_in_place
+from sweep.locating import complete, complete_own, locate, put_in_place
 from sweep.owning import Ownership
 from sweep.planning import Plan
 from sweep.problems import MachineError, SweepError, UnreachableError
@@ -92,7 +94,8 @@ def run(
         if not beginning.exists(folder):
             return _begin(sweep, folder, cluster, progress)
         complete(folder)
-        return _go_on(beginning.found(sweep, folder), folder, cluster, progress, take_over)
+        found = partial(beginning.found, sweep, folder)
+        return _go_on(found, folder, cluster, progress, take_over)
 
 
 def retry(
@@ -112,10 +115,10 @@ def retry(
     _refuse_spawned_copy()
     folder = locate(sweep, workspace)
     with _machine_errors(folder):
-        plan = stored_plan(folder)
-        beginning.check_revision(plan.sweep, folder)
+        beginning.check_revision(stored_plan(folder).sweep, folder)
         cluster = Cluster(workers, scheduler, dashboard)
-        return _go_on(plan, folder, cluster, progress, take_over, again=True)
+        stored = partial(stored_plan, folder)
+        return _go_on(stored, folder, cluster, progress, take_over, again=True)
 
 
 def extend(
@@ -150,9 +153,10 @@ def extend(
     with _machine_errors(folder):
         before = stored_plan(folder)
         beginning.check_revision(before.sweep, folder)
-        plan = extending.grown(before, values)
-        check_budget(plan, folder.parent)
+        check_budget(extending.grown(before, values), folder.parent)
         with _owned(folder, take_over=take_over) as (owner, ledger):
+            before = stored_plan(folder)  # another may have extended it meanwhile
+            plan = extending.grown(before, values)
             if plan.sweep.shape != before.sweep.shape:
                 extending.decide(folder, plan)
                 put_in_place(folder)
@@ -173,14 +177,21 @@ def _begin(sweep: Sweep, folder: Path, cluster: Cluster, progress: Progress | No
         # an embedded cluster is used on; one at an address is connected to again if it is lost
         again = isinstance(cluster.scheduler, str)
         here = cluster if again else replace(cluster, scheduler=client)
-        return _go_on(plan, folder, here, progress)
+
+        def found() -> Plan:  # the rates of the pilots are worth keeping
+            stored = beginning.found(plan.sweep, folder)
+            return plan if stored.sweep.shape == plan.sweep.shape else stored
+
+        return _go_on(found, folder, here, progress)
 
 
 def _go_on(
-    plan: Plan, folder: Path, cluster: Cluster, progress: Progress | None,
+    found: Callable[[], Plan], folder: Path, cluster: Cluster, progress: Progress | None,
     take_over: bool = False, *, again: bool = False,
 ) -> Result:  # fmt: skip
+    found()  # what cannot go on is refused before anything is touched
     with _owned(folder, take_over=take_over) as (owner, ledger):
+        plan = found()  # another may have extended it meanwhile
         if again:
             ledger.try_again()
         return _drive(Driver(plan, folder, ledger, owner, progress or Silent()), cluster)
@@ -190,6 +201,7 @@ def _go_on(
 def _owned(folder: Path, *, take_over: bool = False) -> Iterator[tuple[Ownership, Ledger]]:
     owner = Ownership(folder, take_over=take_over)
     try:
+        complete_own(folder)
         ledger = Ledger(folder, writable=True)
         try:
             yield owner, ledger
@@ -269,8 +281,11 @@ def _machine(error: OSError, folder: Path) -> MachineError:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove temporary files that a killed writer left behind long ago."""
+    """Remove what killed writers and owners left behind; the caller owns the sweep."""
+    for prepared in folder.glob(f"{extension_folder(folder).name}-*"):
+        shutil.rmtree(prepared, ignore_errors=True)
     now = time.time()
     for path in folder.rglob(f"*{PARTIAL}"):
-        if now - path.stat().st_mtime > STALE_SECONDS:
-            path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # its writer has just given it its name
+            if now - path.stat().st_mtime > STALE_SECONDS:
+                path.unlink(missing_ok=True)

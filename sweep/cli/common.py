@@ -46,7 +46,9 @@ def show_json(value: Any) -> None:
 
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print a table that fits the terminal; as wide as it needs to be anywhere else."""
-    table = Table(*columns, title=title or None, title_justify="left", box=None, pad_edge=False)
+    if title:
+        print(title)
+    table = Table(*columns, box=None, pad_edge=False)
     for row in rows:
         table.add_row(*[str(cell) for cell in row])
     console = Console(width=None if sys.stdout.isatty() else 200, highlight=False, markup=False)

@@ -40,6 +40,8 @@ def command(
 def _row(s: Status) -> list[str]:
     counts = ", ".join(f"{n:,} {name}" for name, n in s.counts.items())
     state = "running" if s.running else "complete" if s.complete else "stopped"
+    if state == "stopped" and s.blocks_done == s.blocks:
+        state = "ended, with points that failed"
     if s.seconds_left is not None:
         low, high = s.seconds_left
         state += f", {readable_seconds(low)} to {readable_seconds(high)} left"

@@ -1,4 +1,4 @@
-"""Everything that README.md and docs/write-a-model.md say can be typed is typed here.
+"""Everything that README.md and two pages of docs/ say can be typed is typed here.
 
 How a document marks its blocks:
 
@@ -27,10 +27,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = ("README.md", "docs/write-a-model.md")
+DOCUMENTS = ("README.md", "docs/daily-work.md", "docs/write-a-model.md")
 BLOCK = re.compile(r"^(?:<!-- ([^\n]*?) -->\n)?```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 EXIT_CODE = re.compile(r"\s+#\s*exit code (\d+)(?:, or (\d+))?[^#]*$")
-LEFT_OUT = ("make ", "git clone", "pip install", "dask ", "modesweep run argon.toml --scheduler")
+LEFT_OUT = ("eval ", "make ", "git clone", "pip install", "dask ", "modesweep run argon.toml --scheduler")
 """Lines that a block marked as not run may hold."""
 NUMBER = re.compile(r"[-+]?\d+\.\d*(?:[eE][-+]?\d+)?")
 SECONDS = 60

@@ -227,6 +227,7 @@ def test_codes_without_words_are_numbers_and_codes_beyond_the_words_are_missing(
     assert possible(parse("v > 200"), {"v": plain}).tolist() == [[False, True, False]]
     assert possible(parse("v == 'one'"), {"v": flag}).tolist() == [[True, False, False]]
     assert possible(parse("not v == 'one'"), {"v": flag}).tolist() == [[False, True, True]]
+    assert possible(parse("not v != 'none'"), {"v": flag}).tolist() == [[False, True, True]]
 
 
 # --- slabs and boxes ------------------------------------------------------------------------
@@ -406,6 +407,7 @@ def test_the_index_changes_what_is_read_and_not_what_is_found(
     store: Path, reads: Reads, monkeypatch: pytest.MonkeyPatch, condition: str, elements: int
 ) -> None:
     monkeypatch.setattr(querying, "SLAB_ELEMENTS", elements)
+    monkeypatch.setattr("sweep.query_boxes.UNITS", elements // 100)
 
     by_index, all_of_it, _ = both(store, reads, monkeypatch, condition,
                                   variables=["mode_kind", "n_zero"])  # fmt: skip
