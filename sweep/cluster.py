@@ -60,6 +60,8 @@ def connect(
             with _embedded(workers, dashboard=dashboard) as client:
                 yield client
             return
+        # whoever waits for results hears of a lost scheduler; the log has only its traceback
+        logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
         try:
             client = Client(scheduler, timeout=WAIT_SECONDS)
         except (OSError, ValueError, TimeoutError) as error:
