@@ -16,10 +16,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from distributed import Client
+from distributed import CancelledError, Client
+from distributed.comm import CommClosedError
 
 from sweep import beginning, extending
-from sweep.calibration import measured, pilot
+from sweep.calibration import Work, measured, pilot
+from sweep.child import Request
 from sweep.cluster import check_workers, connect
 from sweep.driving import Driver
 from sweep.durable import PARTIAL
@@ -170,9 +172,7 @@ def _begin(sweep: Sweep, folder: Path, cluster: Cluster, progress: Progress | No
     check_budget(nominal, folder.parent)
     with cluster.client() as client:
         check_workers(client, folder.parent, nominal)
-        plan = measured(
-            nominal, folder.parent, lambda r: client.submit(pilot, r, pure=False).result()
-        )
+        plan = measured(nominal, folder.parent, partial(_tried, client))
         plan = beginning.create(plan, folder)
         # an embedded cluster is used on; one at an address is connected to again if it is lost
         again = isinstance(cluster.scheduler, str)
@@ -183,6 +183,15 @@ def _begin(sweep: Sweep, folder: Path, cluster: Cluster, progress: Progress | No
             return plan if stored.sweep.shape == plan.sweep.shape else stored
 
         return _go_on(found, folder, here, progress)
+
+
+def _tried(client: Client, request: Request) -> Work:
+    """Have a pilot computed."""
+    try:
+        work: Work = client.submit(pilot, request, pure=False).result()
+    except CancelledError as error:
+        raise UnreachableError(_lost(error)) from None
+    return work
 
 
 def _go_on(
@@ -229,12 +238,12 @@ def _connected(driver: Driver, cluster: Cluster) -> None:
     losses, done = 0, driver.state.blocks()[0]
     while True:
         with cluster.client() as client:
-            slots = check_workers(client, driver.folder.parent, driver.plan)
-            link = client.dashboard_link if cluster.dashboard else None
             try:
+                slots = check_workers(client, driver.folder.parent, driver.plan)
+                link = client.dashboard_link if cluster.dashboard else None
                 driver.drive(client, slots, link)
                 return
-            except SchedulerLostError as error:
+            except (SchedulerLostError, CommClosedError) as error:
                 losses = losses + 1 if driver.state.blocks()[0] == done else 1
                 done = driver.state.blocks()[0]
                 if losses > MOST_LOSSES or isinstance(cluster.scheduler, Client):
@@ -242,7 +251,7 @@ def _connected(driver: Driver, cluster: Cluster) -> None:
                 driver.progress.note("The scheduler is gone. Waiting for it to come back.")
 
 
-def _lost(error: SchedulerLostError) -> str:
+def _lost(error: BaseException) -> str:
     return (
         f"The scheduler was lost ({error}). What is finished is safe. "
         "Start it again, then give the same command."

@@ -30,7 +30,9 @@ ROOT = Path(__file__).parents[2]
 DOCUMENTS = ("README.md", "docs/daily-work.md", "docs/write-a-model.md")
 BLOCK = re.compile(r"^(?:<!-- ([^\n]*?) -->\n)?```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 EXIT_CODE = re.compile(r"\s+#\s*exit code (\d+)(?:, or (\d+))?[^#]*$")
-LEFT_OUT = ("eval ", "make ", "git clone", "pip install", "dask ", "modesweep run argon.toml --scheduler")
+LEFT_OUT = (
+    "eval ", "make ", "git clone", "pip install", "dask ", "modesweep run argon.toml --scheduler",
+)  # fmt: skip
 """Lines that a block marked as not run may hold."""
 NUMBER = re.compile(r"[-+]?\d+\.\d*(?:[eE][-+]?\d+)?")
 SECONDS = 60

@@ -68,7 +68,7 @@ def test_a_killed_worker_costs_nothing(tmp_path: Path, quiet: dict[str, bytes]) 
     workers = [p for p in children_of(process.pid) if children_of(p)]
     os.kill(workers[0], signal.SIGKILL)
 
-    code, _ = finish(process)
+    code, out = finish(process)
 
     assert code == 0, out
     assert results(tmp_path / "results" / "slow") == quiet

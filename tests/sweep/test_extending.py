@@ -43,7 +43,8 @@ def files(folder: Path) -> dict[str, tuple[int, int]]:
 
 def fresh(document: dict[str, Any], folder: Path, client: Client) -> dict[str, bytes]:
     """Run the same points as a sweep of its own."""
-    return results(sweep.run({**document, "name": "fresh"}, workspace=folder, scheduler=client).path)
+    document = {**document, "name": "fresh"}
+    return results(sweep.run(document, workspace=folder, scheduler=client).path)
 
 
 @pytest.fixture

@@ -96,9 +96,10 @@ def test_a_union_cut_short_is_completed_by_the_same_call(
             raise KeyboardInterrupt
         return record(self, rows)
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(Ledger, "record", stops)
-        sweep.union(parts, "short", workspace=tmp_path)
+        with pytest.raises(KeyboardInterrupt):
+            sweep.union(parts, "short", workspace=tmp_path)
 
     assert results(sweep.union(parts, "short", workspace=tmp_path).path) == whole
 
