@@ -186,6 +186,11 @@ class Ledger:
                 row.seconds[bad] = np.nan
                 count += int(bad.sum())
                 self._put(db, row)
+                # a kill may leave new values in the chunk that this row knows nothing of
+                db.execute(
+                    "delete from range where region = ? and cell = ?",
+                    (row.region, cell_text(row.cell)),
+                )
             db.execute("delete from error")
         return count
 

@@ -18,7 +18,7 @@ from models.units import FREQUENCY_UNITS
 from sweep.expressions import Expression, ExpressionError, check_names, parse
 from sweep.layout import DATA, DEFAULT_WORKSPACE, fill_of
 from sweep.locating import locate
-from sweep.problems import InputError, nearest, shown
+from sweep.problems import InputError, StoreError, nearest, shown
 from sweep.query_boxes import (
     Box,
     Known,
@@ -106,12 +106,13 @@ def query(
     ------
     InputError : unknown names, words or units, or an expression that is none
     """
-    pieces = list(stream(sweep, expression, select=select, variables=variables, unit=unit,
-                         workspace=workspace))  # fmt: skip
+    folder = locate(sweep, workspace)
+    dataset = stored_dataset(folder)
+    pieces = list(_pieces(dataset, folder, expression, select or {}, variables, unit))
     full = [p for p in pieces if len(p)] or pieces[:1]
     table = pd.concat(full, ignore_index=True) if len(full) > 1 else full[0]
     table.attrs = pieces[0].attrs
-    return _in_order(table, stored_dataset(sweep, workspace))
+    return _in_order(table, dataset)
 
 
 def _in_order(table: pd.DataFrame, dataset: xarray.Dataset) -> pd.DataFrame:
@@ -140,11 +141,18 @@ def stream(
     workspace: str | Path = DEFAULT_WORKSPACE,
 ) -> Iterator[pd.DataFrame]:
     """Give the table of `query` piece by piece; if nothing is found, one empty piece."""
-    dataset = stored_dataset(sweep, workspace)
-    chosen = _chosen(dataset, select or {})
+    folder = locate(sweep, workspace)
+    yield from _pieces(stored_dataset(folder), folder, expression, select or {}, variables, unit)
+
+
+def _pieces(
+    dataset: xarray.Dataset, folder: Path, expression: str, select: Mapping[str, Any],
+    variables: Sequence[str], unit: str | None,
+) -> Iterator[pd.DataFrame]:  # fmt: skip
+    chosen = _chosen(dataset, select)
     try:
         search = _Search(dataset, chosen, parse(expression), variables, unit)
-        yield from search.pieces(search.cells(locate(sweep, workspace)))
+        yield from search.pieces(search.cells(folder))
     except ExpressionError as error:
         msg = f"The query cannot be answered: {error}"
         raise InputError(msg) from None
@@ -216,7 +224,7 @@ class _Column:
     def values(self, dims: Sequence[str], slab: Mapping[str, slice]) -> NDArray[Any]:
         """Load a slab, with a length of one along the dims that the array does not have."""
         own = {str(d): slab[str(d)] for d in self.array.dims if str(d) in slab}
-        loaded: Any = self.array.isel(own).values
+        loaded = self._loaded(own)
         if self.factor != 1:
             loaded = loaded * self.factor
         if self.words:
@@ -230,6 +238,17 @@ class _Column:
             loaded = np.where(missing, np.nan, loaded)
         shape = [slab[d].stop - slab[d].start if d in self.array.dims else 1 for d in dims]
         return np.reshape(loaded, shape)
+
+    def _loaded(self, box: Mapping[str, slice]) -> Any:
+        try:
+            return self.array.isel(box).values
+        except (ValueError, RuntimeError) as error:  # what the codecs raise
+            where = ", ".join(f"{d} {s.start} to {s.stop - 1}" for d, s in box.items())
+            msg = (
+                f"A stored chunk of {self.name} at {where or 'its only place'} is damaged: {error}. "
+                "`modesweep verify` names the file, and with --repair has it computed again."
+            )
+            raise StoreError(msg) from None
 
     @property
     def sample(self) -> NDArray[Any]:

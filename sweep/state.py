@@ -100,31 +100,36 @@ class SweepState:
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Give status, attempts and seconds of every point, in the shape of the sweep."""
-        shape = self.plan.sweep.shape
-        rank = np.full(shape, len(_BY_RANK), dtype=np.uint8)
-        complete = np.ones(shape, dtype=bool)
-        bad = np.zeros(shape, dtype=np.uint8)
-        running = np.zeros(shape, dtype=bool)
-        rank[...] = 1
-        for name, region in self.plan.regions.items():
-            state = self.regions[name]
-            complete &= self._spread(state.complete, region)
-            worst = self._spread(state.worst, region)
-            rank = np.maximum(rank, worst)
-            bad = np.maximum(bad, np.where(worst >= _RANK[LOST], worst, 0))
-            running |= self._spread(self._in_flight(name, region), region)
-        status = np.where(bad > 0, _BY_RANK[bad], np.where(complete, _BY_RANK[rank], TODO))
-        status = np.where((status == TODO) & running, RUNNING, status)
-        wanted = self.plan.sweep.wanted([slice(None)] * len(shape))
+        wanted = self._wanted()
         main = self.main_region
         own = self.regions[main.name]
         attempts = self._spread(own.attempts.max(axis=-1), main)
         seconds = self._spread(_total(own.seconds), main)
         return {
-            "status": np.where(wanted, status, SKIPPED).astype(np.uint8),
-            "attempts": np.where(wanted, attempts, 0).astype(np.uint8),
-            "seconds": np.where(wanted, seconds, np.nan).astype(np.float32),
+            "status": self.status(),
+            "attempts": np.where(wanted, attempts, 0).astype(np.uint8, copy=False),
+            "seconds": np.where(wanted, seconds, np.nan).astype(np.float32, copy=False),
         }
+
+    def status(self) -> NDArray[np.uint8]:
+        """Give the status of every point, in the shape of the sweep."""
+        shape = self.plan.sweep.shape
+        rank = np.ones(shape, dtype=np.uint8)
+        complete = np.ones(shape, dtype=bool)
+        for name, region in self.plan.regions.items():
+            state = self.regions[name]
+            complete &= self._spread(state.complete, region)
+            np.maximum(rank, self._spread(state.worst, region), out=rank)
+        status = np.asarray(_BY_RANK[rank])
+        # a part that failed or was lost decides, whatever is still to be done
+        status[~complete & (rank < _RANK[LOST])] = TODO
+        for name, block in self.running:
+            self._mark_running(status, self.plan.regions[name], block)
+        status[~self._wanted()] = SKIPPED
+        return status
+
+    def _wanted(self) -> NDArray[np.bool_]:
+        return self.plan.sweep.wanted([slice(None)] * len(self.plan.sweep.dims))
 
     @property
     def main_region(self) -> Region:
@@ -135,7 +140,7 @@ class SweepState:
 
     def counts(self) -> dict[str, int]:
         """Count the points by status."""
-        return count_status(self.arrays()["status"])
+        return count_status(self.status())
 
     def blocks(self) -> tuple[int, int]:
         """Give how many blocks are finished, of how many that hold a wanted point."""
@@ -152,12 +157,10 @@ class SweepState:
             left += float(seconds[~finished].sum())
         return done, left
 
-    def _in_flight(self, name: str, region: Region) -> NDArray[np.bool_]:
-        here = np.zeros(region.shape, dtype=bool)
-        for running, block in self.running:
-            if running == name:
-                here[region.box(block)] = True
-        return here
+    def _mark_running(self, status: NDArray[np.uint8], region: Region, block: int) -> None:
+        box = dict(zip(region.dims, region.box(block), strict=True))
+        part = status[(*(box.get(i, slice(None)) for i in range(status.ndim)), ...)]
+        part[part == TODO] = RUNNING
 
     def _spread(self, values: NDArray[np.generic], region: Region) -> NDArray[np.generic]:
         """Repeat an array over the region's dims along the others."""
@@ -181,14 +184,16 @@ def _here(region: Region, block: int) -> tuple[Any, ...]:
 
 def _total(seconds: NDArray[np.float32]) -> NDArray[np.float32]:
     """Add the pieces that are there; none at all is not known."""
+    if seconds.shape[-1] == 1:
+        return seconds[..., 0]
     known = ~np.isnan(seconds).all(axis=-1)
     return np.where(known, np.nansum(seconds, axis=-1), np.nan).astype(np.float32)
 
 
 def count_status(status: NDArray[np.generic]) -> dict[str, int]:
     """Count points by the name of their status, leaving out those that do not occur."""
-    counts = np.bincount(status.ravel().astype(np.int64), minlength=len(STATUS))
-    return {name: int(n) for name, n in zip(STATUS, counts, strict=True) if n}
+    counts = {name: int(np.count_nonzero(status == i)) for i, name in enumerate(STATUS)}
+    return {name: n for name, n in counts.items() if n}
 
 
 def unfinished(plan: Plan, state: SweepState) -> Iterable[tuple[Region, int]]:

@@ -19,10 +19,12 @@ HOUSE = {  # a trailing dot opens a whole package, without it one module
 }  # fmt: skip
 ONLY_IN = {
     "dask": ("sweep/cluster.py",),
-    "distributed": ("sweep/cluster.py", "sweep/graph.py", "sweep/runner.py"),
+    "distributed": (
+        "sweep/cluster.py", "sweep/graph.py", "sweep/driving.py", "sweep/runner.py",
+    ),
     "zarr": ("sweep/store.py",),
     "xarray": (
-        "sweep/querying.py", "sweep/runner.py", "sweep/exportable.py", "sweep/phonopy_files.py",
+        "sweep/querying.py", "sweep/result.py", "sweep/exportable.py", "sweep/phonopy_files.py",
         "dashboards/",
     ),
     "pandas": ("sweep/querying.py", "sweep/csv_tables.py", "sweep/cli/query.py"),

@@ -1,4 +1,4 @@
-"""Three small models of another package: one that misbehaves, one that sums, one that shares."""
+"""Small models of another package: they misbehave, sum, share, and can be mended."""
 
 import ctypes
 import os
@@ -90,6 +90,20 @@ class Poison(Model):
     def lengths(self, p):
         """Four powers."""
         return {"power": 4}
+
+
+class BatchStage(PoisonStage):
+    """The same, four points a call: one that kills its worker puts three others under suspicion."""
+
+    batch = 4
+
+
+class BatchedPoison(Poison):
+    """Misbehaves on demand, in company."""
+
+    name = "batched-poison"
+    title = "Squares of numbers, four at a time"
+    stages = (BatchStage(),)
 
 
 class LatticeSumParameters(Parameters):
@@ -207,6 +221,81 @@ class SharedHost(Model):
     parameters = SharedHostParameters
     dims = ()
     stages = (HostStage(), DefectStage())
+    shape_parameters = ()
+
+    def lengths(self, p):
+        """No own dims."""
+        return {}
+
+
+class MendableParameters(Parameters):
+    """Numbers, and code that may be wrong about them."""
+
+    source: Annotated[int, Field(ge=0)] = 0
+    """What the shared stage computes."""
+    x: Annotated[float, Field(ge=0)] = 0.0
+    """Any number."""
+    code: str = ""
+    """A file that stands for the code: each line names a stage, a value and what goes wrong."""
+    diary: str = ""
+    """A file that gets a line for each computed stage."""
+
+
+def follow(code, diary, stage, value):
+    """Do what the code says of a value."""
+    if diary:
+        with Path(diary).open("a") as file:
+            file.write(f"{stage} {value:g}\n")
+    for line in Path(code).read_text().splitlines():
+        if line.split()[:2] == [stage, f"{value:g}"]:
+            misbehave(line.split()[2])
+
+
+class SourceStage(Stage):
+    """The shared part."""
+
+    name = "source"
+    depends_on = ("source", "code", "diary")
+    variables = (Variable("root", (), "1", "root of the source", standard=False),)
+
+    def cost(self, parameters, part):
+        """Claim to be heavy, so that results are kept."""
+        return Cost(2e10, 1e6)
+
+    def solve(self, p, inputs, part):
+        """Compute, as well as the code can."""
+        follow(p.code, p.diary, "source", p.source)
+        return {"root": np.sqrt(p.source), "row": np.arange(8.0) + p.source}
+
+
+class TargetStage(Stage):
+    """What is made of it."""
+
+    name = "target"
+    depends_on = ("x", "code", "diary")
+    inputs = ("source",)
+    variables = (Variable("height", (), "1", "height over the source"),)
+
+    def cost(self, parameters, part):
+        """Claim enough for several blocks."""
+        return Cost(5e8, 1e6)
+
+    def solve(self, p, inputs, part):
+        """Read the source, as well as the code can."""
+        follow(p.code, p.diary, "target", p.x)
+        return {"height": inputs["source"]["row"].sum() + p.x / 3}
+
+
+class Mendable(Model):
+    """Fails where its code is wrong, until that is mended."""
+
+    name = "mendable"
+    revision = 1
+    title = "Heights over a source"
+    source = "made up"
+    parameters = MendableParameters
+    dims = ()
+    stages = (SourceStage(), TargetStage())
     shape_parameters = ()
 
     def lengths(self, p):

@@ -414,3 +414,15 @@ def test_places_may_be_looked_at_one_by_one(stores: Path, monkeypatch: pytest.Mo
 
     assert_frame_equal(sweep.query("chain", "end_weight > 0.5", workspace=stores), whole)
     assert_frame_equal(sweep.query("chain", "end_weight > 5", workspace=stores), nothing)
+
+
+def test_a_damaged_chunk_is_named_in_words(tmp_path: Path, client: Client) -> None:
+    document = {"modesweep": 1, "name": "c", "model": "chain", "axes": {"atoms": [4, 5]}}
+    path = sweep.run(document, workspace=tmp_path, scheduler=client).path
+    chunk = next(p for p in (path / "data.zarr/frequency_squared/c").rglob("*") if p.is_file())
+    content = bytearray(chunk.read_bytes())
+    content[len(content) // 2] ^= 1
+    chunk.write_bytes(content)
+
+    with pytest.raises(sweep.StoreError, match=r"(?s)frequency_squared.*damaged.*--repair"):
+        sweep.query(path, "frequency_squared > 0")
