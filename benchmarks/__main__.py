@@ -1,17 +1,28 @@
-"""Run every benchmark, each in a process of its own, and print their tables."""
+"""Run benchmarks, each in a process of its own, and print their tables.
+
+    python -m benchmarks
+    python -m benchmarks scale store_speed --quick
+
+Without names, all of them; what is no name is handed on.
+"""
 
 import subprocess
 import sys
 
-BENCHMARKS = ("slab_modes", "full_mesh", "chain_overhead", "two_workers", "query_index")
+BENCHMARKS = (
+    "slab_modes", "full_mesh", "chain_overhead", "two_workers", "query_index", "scale",
+    "store_speed", "plan_truth",
+)  # fmt: skip
 
 
 def main() -> int:
-    """Run them all; give the number that failed."""
+    """Run those that are named; give the number that failed."""
+    named = [a for a in sys.argv[1:] if a in BENCHMARKS]
+    handed_on = [a for a in sys.argv[1:] if a not in BENCHMARKS]
     failed = 0
-    for name in BENCHMARKS:
+    for name in named or BENCHMARKS:
         print(f"\n== {name}", flush=True)
-        command = [sys.executable, "-m", f"benchmarks.{name}", *sys.argv[1:]]
+        command = [sys.executable, "-m", f"benchmarks.{name}", *handed_on]
         failed += subprocess.run(command).returncode != 0
     return failed
 

@@ -20,6 +20,7 @@ from models.evaluate import Evaluator
 from models.registry import get
 from sweep.messages import Receipt
 from sweep.progress import Silent
+from sweep.spec import Sweep
 from sweep.state import SweepState
 from sweep.sweep_file import read
 
@@ -65,16 +66,15 @@ def sweep_seconds(points: int, name: str, folder: str) -> float:
     return clock.seconds
 
 
-def bare_loop(points: int) -> None:
+def bare_loop(chains: Sweep) -> None:
     """Solve all chains, batch by batch, as a script of one's own would."""
-    plan = read(document(points, "bare"))
     stage = get("chain").stage("modes")
-    rows, columns = plan.shape
+    rows, columns = chains.shape
     evaluator = Evaluator(get("chain"))
     batch = []
     for i in range(rows):
         for j in range(columns):
-            batch.append(plan.point((i, j)))
+            batch.append(chains.point((i, j)))
             if len(batch) == stage.batch:
                 evaluator.grain(stage, batch)
                 batch = []
@@ -91,7 +91,7 @@ def main() -> None:
         empty = sweep_seconds(1, "empty", folder)
         full = sweep_seconds(points, "full", folder)
     began = time.process_time()
-    bare_loop(points)
+    bare_loop(read(document(points, "bare")))
     bare = time.process_time() - began
     per_point = (full - empty - bare) / points * 1e3
     print_table(

@@ -28,11 +28,12 @@ from pandas.testing import assert_frame_equal
 import sweep
 from benchmarks.timing import machine, print_table, settle
 from models.protocol import FloatArray
-from sweep import beginning, querying
+from sweep import beginning
 from sweep.layout import OK
 from sweep.ledger import BlockRow, Ledger
 from sweep.planning import Plan
-from sweep.range_index import packed_ranges
+from sweep.queries import querying
+from sweep.queries.range_index import packed_ranges
 from sweep.regions import Region
 from sweep.store import BlockWriter
 from sweep.sweep_file import read

@@ -69,6 +69,11 @@ def machine() -> str:
     return f"numpy {np.__version__}, scipy {scipy.__version__}, {kernels}, {threads} thread"
 
 
+def verdict(reached: bool) -> str:
+    """Say whether a goal is reached."""
+    return "met" if reached else "MISSED"
+
+
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print rows under a heading: the first column to the left, the others to the right."""
     cells = [[f"{x:.3g}" if isinstance(x, float) else str(x) for x in row] for row in rows]

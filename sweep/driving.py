@@ -28,6 +28,8 @@ from sweep.regions import Region
 from sweep.state import SweepState
 
 STATUS_SECONDS = 1.0
+STATUS_SHARE = 0.05
+"""Of the owner's time, at most, for status arrays: those of a hundred million points take long."""
 SLOW_COMMIT_SECONDS = 1.0
 """On a network file system, rows are committed together, this often."""
 Key: TypeAlias = tuple[str, int]
@@ -48,7 +50,7 @@ class Driver:
         self.progress = progress
         self.state = SweepState.of(plan, ledger)
         self._status = store.StatusWriter(folder)
-        self._written = 0.0
+        self._status_due = 0.0
         self._serials = itertools.count()
         self._work: Work = {}
         """What stages took in this run."""
@@ -111,9 +113,10 @@ class Driver:
     def write_status(self, *, final: bool = False) -> None:
         """Bring the status arrays up to date, at most once a second."""
         now = time.monotonic()
-        if final or now - self._written >= STATUS_SECONDS:
+        if final or now >= self._status_due:
             self._status.write(self.state.arrays())
-            self._written = now
+            took = time.monotonic() - now
+            self._status_due = now + max(STATUS_SECONDS, took / STATUS_SHARE)
 
 
 class _Session:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from sweep import beginning
-from sweep.comparing import compare
+from sweep.comparison.values import compare
 from sweep.driving import Driver
 from sweep.filling import Board
 from sweep.layout import DEFAULT_WORKSPACE, OK, TODO, UNSTABLE
@@ -26,7 +26,7 @@ from sweep.owning import Ownership
 from sweep.planning import Plan
 from sweep.problems import InputError, StoreError
 from sweep.progress import Silent
-from sweep.range_index import packed_ranges
+from sweep.queries.range_index import packed_ranges
 from sweep.reading import stored_plan
 from sweep.regions import Region
 from sweep.result import Result

@@ -11,7 +11,7 @@ import shutil
 import time
 from pathlib import Path
 
-from sweep.durable import sync_folder, write_files
+from sweep.durable import PARTIAL, sync_folder, write_files
 from sweep.layout import DEFAULT_WORKSPACE, extension_folder, find
 from sweep.owning import Ownership
 from sweep.problems import RefusedError
@@ -34,8 +34,11 @@ def locate(sweep: str | Path, workspace: str | Path = DEFAULT_WORKSPACE) -> Path
 def put_in_place(folder: Path) -> None:
     """Bring the files of a decided extension to where they belong; may be repeated."""
     decided = extension_folder(folder)
-    files = [p for p in decided.rglob("*") if p.is_file()]
-    write_files({folder / p.relative_to(decided): p.read_bytes() for p in files})
+    files = {folder / p.relative_to(decided): p for p in decided.rglob("*") if p.is_file()}
+    for path in files:  # an owner that was killed here before may have left temporary ones
+        for leftover in path.parent.glob(f"{path.name}.*{PARTIAL}"):
+            leftover.unlink()
+    write_files({path: prepared.read_bytes() for path, prepared in files.items()})
     done = decided.with_name(f"{decided.name}-{os.getpid()}")
     decided.replace(done)
     sync_folder(folder)

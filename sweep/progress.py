@@ -21,6 +21,9 @@ from sweep.state import ETA_SPREAD, SweepState, fractions
 from sweep.values import readable_seconds
 
 LINE_SECONDS = 5.0
+DRAW_SECONDS = 0.2
+SHARE = 0.05
+"""Of the owner's time, at most, for counting points to show."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,7 @@ class Lines:
 
     def __init__(self, out: TextIO = sys.stdout) -> None:
         self._out = out
-        self._last = 0.0
+        self._due = 0.0
 
     def _say(self, text: str) -> None:
         print(text, file=self._out, flush=True)
@@ -146,12 +149,12 @@ class Lines:
         if receipt is not None:
             self._eta.count(receipt)
         now = time.monotonic()
-        if now - self._last >= LINE_SECONDS:
-            self._last = now
+        if now >= self._due:
             done, blocks = state.blocks()
             stage = receipt.region if receipt else "?"
             self._say(f"{counts_text(state.counts())}; {done} of {blocks} blocks; stage {stage}; "
                       f"{eta_text(self._eta.left(state))}")  # fmt: skip
+            self._due = now + max(LINE_SECONDS, (time.monotonic() - now) / SHARE)
 
     def note(self, text: str) -> None:
         """Say it."""
@@ -169,7 +172,7 @@ class Rich:
     def __init__(self) -> None:
         self._console = Console()
         self._live = Live(console=self._console, refresh_per_second=5, transient=True)
-        self._shown = 0.0
+        self._due = 0.0
 
     def start(self, event: Started) -> None:
         """Open the bar."""
@@ -190,15 +193,15 @@ class Rich:
         if receipt is not None:
             self._eta.count(receipt)
         now = time.monotonic()
-        if now - self._shown < 0.2:
+        if now < self._due:
             return
-        self._shown = now
         counts = state.counts()
         points = sum(counts.values()) - counts.get("skipped", 0)
         since = points * (fractions(counts) - self._at_start)
         rate = since / max(now - self._eta.started, 1e-9)
         left = f"{rate:,.1f} points/s, {eta_text(self._eta.left(state))}"
         self._draw(receipt.region if receipt else "", counts, left)
+        self._due = now + max(DRAW_SECONDS, (time.monotonic() - now) / SHARE)
 
     def _draw(self, stage: str, counts: dict[str, int], left: str) -> None:
         share = fractions(counts)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import xarray
 
-from sweep.querying import open_dataset
+from sweep.queries.querying import open_dataset
 
 
 @dataclass(frozen=True)

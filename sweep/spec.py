@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.protocol import Model, Parameters, Variable
-from sweep.expressions import Expression
+from sweep.expressions.language import Expression
 from sweep.values import as_text
 
 

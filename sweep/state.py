@@ -159,7 +159,8 @@ class SweepState:
 
     def _mark_running(self, status: NDArray[np.uint8], region: Region, block: int) -> None:
         box = dict(zip(region.dims, region.box(block), strict=True))
-        part = status[(*(box.get(i, slice(None)) for i in range(status.ndim)), ...)]
+        here: tuple[Any, ...] = (*(box.get(i, slice(None)) for i in range(status.ndim)), ...)
+        part = status[here]
         part[part == TODO] = RUNNING
 
     def _spread(self, values: NDArray[np.generic], region: Region) -> NDArray[np.generic]:

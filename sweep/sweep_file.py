@@ -19,7 +19,7 @@ from models import registry
 from models.errors import ModelInputError
 from models.protocol import Model
 from sweep import documents
-from sweep.expressions import Expression, ExpressionError, check_names, parse
+from sweep.expressions.language import Expression, ExpressionError, check_names, parse
 from sweep.problems import InputError, Problem, nearest, report, shown
 from sweep.spec import Dimension, RunSettings, Sweep, output_variables, wanted_on
 from sweep.values import FieldValues, as_text, byte_count, canonical, seconds

@@ -26,7 +26,7 @@ from sweep.messages import Order, Receipt
 from sweep.owning import generation_of
 from sweep.planning import Plan
 from sweep.process import slot
-from sweep.range_index import packed_ranges
+from sweep.queries.range_index import packed_ranges
 from sweep.regions import Region
 from sweep.store import BlockWriter
 from sweep.sweep_file import read

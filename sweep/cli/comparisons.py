@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sweep.comparing import Comparison
+from sweep.comparison.values import Comparison
 
 COLUMNS = ("variable", "unit", "points beyond", "values beyond", "largest deviation", "relative",
            "tolerance", "at")  # fmt: skip

@@ -10,7 +10,7 @@ import typer
 from sweep.cli.common import AsJson, Workspace, show_json, show_table
 from sweep.cli.comparisons import COLUMNS, place_of, row_of, show_notes
 from sweep.cli.suggestions import sweeps
-from sweep.differing import Difference, diff
+from sweep.comparison.differing import Difference, diff
 from sweep.layout import DEFAULT_WORKSPACE
 from sweep.problems import shown
 

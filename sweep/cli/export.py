@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from sweep.cli.common import AsJson, SweepName, Workspace, assignments, show_json
-from sweep.exporting import export_files
+from sweep.exports.exporting import export_files
 from sweep.layout import DEFAULT_WORKSPACE
 
 

@@ -14,7 +14,7 @@ import typer
 from sweep.cli.common import SweepName, Workspace, assignments, show_table
 from sweep.layout import DEFAULT_WORKSPACE
 from sweep.problems import InputError
-from sweep.querying import query
+from sweep.queries.querying import query
 
 MOST_ROWS = 60
 

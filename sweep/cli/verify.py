@@ -13,9 +13,9 @@ from rich.progress import Progress
 
 from sweep.cli.common import AsJson, SweepName, Workspace, show_json, show_table
 from sweep.cli.comparisons import COLUMNS, place_of, row_of, show_notes
+from sweep.comparison.verifying import Told, Verification, repair, verify
 from sweep.layout import DEFAULT_WORKSPACE
 from sweep.values import readable_bytes
-from sweep.verifying import Told, Verification, repair, verify
 
 MOST_ROWS = 20
 

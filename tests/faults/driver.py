@@ -101,13 +101,13 @@ def main() -> None:
     told = json.loads(sys.argv[1])
     planning.LEAST_SECONDS = 0.0  # many small blocks
     content = told["content"]
-    script(moments(content["name"])[told["moment"]], told["when"], told["call"])
     with (
         LocalCluster(n_workers=1, threads_per_worker=1, processes=False, protocol="tcp",
                      host="127.0.0.1", dashboard_address="127.0.0.1:0",
                      worker_dashboard_address="127.0.0.1:0") as cluster,
         Client(cluster) as client,
     ):  # fmt: skip
+        script(moments(content["name"])[told["moment"]], told["when"], told["call"])
         if told["values"]:
             sweep.extend(content["name"], told["values"], workspace=told["workspace"],
                          scheduler=client)  # fmt: skip

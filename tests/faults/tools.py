@@ -2,19 +2,24 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import zarr
+from distributed import Client
 
 from sweep.documents import to_toml
+from sweep.messages import Receipt
 from sweep.problems import SweepError
+from sweep.progress import Silent
 from sweep.reading import status
+from sweep.state import SweepState
 
 COMMAND = [sys.executable, "-P", "-c", "from sweep.cli.main import main; main()"]
 NOT_RESULTS = ("seconds", "attempts")
@@ -84,3 +89,77 @@ def children_of(pid: int) -> list[int]:
     """List the processes that a process started."""
     out = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True)
     return [int(x) for x in out.stdout.split()]
+
+
+class Hosts:
+    """A scheduler and workers, each a process as a user starts it; all on loopback."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self._port = free.getsockname()[1]
+        self.address = f"tcp://127.0.0.1:{self._port}"
+        self._processes: list[subprocess.Popen[bytes]] = []
+        self.scheduler = self.start_scheduler()
+        self.workers: list[subprocess.Popen[bytes]] = []
+
+    def start_scheduler(self) -> subprocess.Popen[bytes]:
+        """Start the scheduler, or start it again at the same address."""
+        self.scheduler = self._start("scheduler", "--port", str(self._port))
+        return self.scheduler
+
+    def start_worker(
+        self, *options: str, env: Mapping[str, str] | None = None, before: tuple[str, ...] = ()
+    ) -> subprocess.Popen[bytes]:
+        """Start a worker of one slot, without a nanny that would start it again."""
+        worker = self._start(
+            "worker", self.address, "--nthreads", "1", "--no-nanny", *options, env=env,
+            before=before,
+        )  # fmt: skip
+        self.workers.append(worker)
+        return worker
+
+    def wait_for(self, workers: int) -> None:
+        """Wait until so many workers have come."""
+        with Client(self.address) as client:
+            client.wait_for_workers(workers)
+
+    def _start(
+        self, what: str, *options: str, env: Mapping[str, str] | None = None,
+        before: tuple[str, ...] = (),
+    ) -> subprocess.Popen[bytes]:  # fmt: skip
+        command = [*before, sys.executable, "-P", "-m", f"distributed.cli.dask_{what}", *options,
+                   "--host", "127.0.0.1", "--no-dashboard"]  # fmt: skip
+        process = subprocess.Popen(
+            command, cwd=self._folder, env={**os.environ, **(env or {})},
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        self._processes.append(process)
+        return process
+
+    def close(self) -> None:
+        """Kill what is left."""
+        for process in self._processes:
+            process.kill()
+            process.wait()
+
+
+class Script(Silent):
+    """Does something once so many blocks are in the ledger; remembers what the run says."""
+
+    def __init__(self, blocks: int = 0, act: Callable[[], object] = lambda: None) -> None:
+        self._blocks = blocks
+        self._act = act
+        self.acted = False
+        self.notes: list[str] = []
+
+    def update(self, state: SweepState, receipt: Receipt | None) -> None:
+        """Act, once."""
+        if not self.acted and state.blocks()[0] >= self._blocks:
+            self.acted = True
+            self._act()
+
+    def note(self, text: str) -> None:
+        """Remember."""
+        self.notes.append(text)

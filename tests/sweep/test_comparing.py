@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from models.protocol import Variable
-from sweep.comparing import Deviations, compare, comparison_of, group_starts
+from sweep.comparison.values import Deviations, compare, comparison_of, group_starts
 
 RNG = np.random.default_rng(7)
 FREQUENCY = Variable("frequency", ("k", "mode"), "THz", "frequency", root=True, tolerance=1e-11)

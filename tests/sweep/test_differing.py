@@ -15,9 +15,9 @@ import zarr
 from distributed import Client
 
 import sweep
-from sweep import differing
-from sweep.comparing import Comparison
-from sweep.matching import Matching, match_values, same_value
+from sweep.comparison import differing
+from sweep.comparison.points import Matching, match_values, same_value
+from sweep.comparison.values import Comparison
 from sweep.sweep_file import read
 
 pytestmark = pytest.mark.usefixtures("plugin")

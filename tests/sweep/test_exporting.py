@@ -14,8 +14,8 @@ import xarray
 from distributed import Client
 
 import sweep
-from sweep import csv_tables, exportable, netcdf_files
-from sweep.exportable import Field
+from sweep.exports import csv_tables, exportable, netcdf
+from sweep.exports.exportable import Field
 
 pytest.importorskip("h5netcdf")
 pytestmark = pytest.mark.usefixtures("plugin")
@@ -306,7 +306,7 @@ def test_a_failed_write_leaves_nothing(
 def test_without_h5netcdf_it_says_what_to_install(
     stores: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(netcdf_files, "h5netcdf", None)
+    monkeypatch.setattr(netcdf, "h5netcdf", None)
 
     with pytest.raises(sweep.InputError, match=r"Install modesweep\[export\]"):
         sweep.export("chain", tmp_path / "a.nc", format="netcdf", workspace=stores)

@@ -11,7 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from sweep.expression_ranges import (
+from sweep.expressions.language import parse
+from sweep.expressions.ranges import (
     NumberRange,
     Range,
     TextRange,
@@ -19,7 +20,6 @@ from sweep.expression_ranges import (
     exact_numbers,
     possible,
 )
-from sweep.expressions import parse
 
 WORDS = ("bulk", "below", "gap")
 BINS, VALUES = 3, 4

@@ -21,8 +21,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from sweep import expressions
-from sweep.expressions import Expression, ExpressionError, check_names, parse
+from sweep.expressions import language
+from sweep.expressions.language import Expression, ExpressionError, check_names, parse
 
 POINT = {
     "layers": 21,
@@ -452,7 +452,7 @@ def test_an_empty_text_is_refused(text: str) -> None:
 
 
 def test_a_text_that_is_too_long_is_refused() -> None:
-    longest = " or ".join(["x == 1"] * 1000).ljust(expressions.MAX_LENGTH)
+    longest = " or ".join(["x == 1"] * 1000).ljust(language.MAX_LENGTH)
 
     assert parse(longest).names() == ("x",)
     with pytest.raises(ExpressionError, match="at most 10000 characters, this one has 10001"):
@@ -489,7 +489,7 @@ def test_too_deep_nesting_is_refused_long_before_python_gives_up(
 @pytest.mark.parametrize(("before", "inside", "after"), DEEP)
 def test_the_deepest_nesting_needs_few_frames(before: str, inside: str, after: str) -> None:
     levels = sum(before.count(opener) for opener in ("(", "-", "not"))
-    depth = expressions.MAX_NESTING // levels
+    depth = language.MAX_NESTING // levels
     text = before * depth + inside + after * depth
     usual = sys.getrecursionlimit()
     sys.setrecursionlimit(len(inspect.stack()) + 500)

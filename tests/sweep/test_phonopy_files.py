@@ -12,7 +12,7 @@ from distributed import Client
 from numpy.typing import NDArray
 
 import sweep
-from sweep.phonopy_files import segments
+from sweep.exports.phonopy import segments
 
 h5py = pytest.importorskip("h5py")
 pytestmark = pytest.mark.usefixtures("plugin")

@@ -14,7 +14,7 @@ from distributed import Client
 from pandas.testing import assert_frame_equal
 
 import sweep
-from sweep import querying
+from sweep.queries import querying
 
 pytestmark = pytest.mark.usefixtures("plugin")
 

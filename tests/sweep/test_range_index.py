@@ -16,13 +16,14 @@ from pandas.testing import assert_frame_equal
 
 import sweep
 from models.protocol import Variable
-from sweep import beginning, querying
-from sweep.expression_ranges import possible
-from sweep.expressions import parse
+from sweep import beginning
+from sweep.expressions.language import parse
+from sweep.expressions.ranges import possible
 from sweep.ledger import BlockRow, Ledger
 from sweep.planning import Plan
-from sweep.query_boxes import KnownRanges, Segments, boxes, slabs
-from sweep.range_index import RangeTable, packed_ranges, read_table, stored_tables
+from sweep.queries import querying
+from sweep.queries.boxes import KnownRanges, Segments, boxes, slabs
+from sweep.queries.range_index import RangeTable, packed_ranges, read_table, stored_tables
 from sweep.regions import Array, Region
 from sweep.store import BlockWriter
 from sweep.sweep_file import read
@@ -189,7 +190,7 @@ def test_bins_of_any_length_hold_what_they_cover(
     now[:, :length] = values
     with pytest.MonkeyPatch.context() as patch:
         blob = packed(values, 1, ("mode",))
-        patch.setattr("sweep.range_index.MOST_BINS", most)
+        patch.setattr("sweep.queries.range_index.MOST_BINS", most)
         table = read_table(
             array(now.shape, ("mode",)), region((points,), (points,)), [((0, 0), blob)]
         )
@@ -249,7 +250,7 @@ def test_boxes_cover_each_marked_element_once(data: st.DataObject) -> None:
     seen = np.zeros(sizes, int)
     order: list[int] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sweep.query_boxes.READ_ELEMENTS", 2)
+        patch.setattr("sweep.queries.boxes.READ_ELEMENTS", 2)
         for slab in slabs(segments, room):
             whole = np.arange(seen.size).reshape(sizes)[tuple(slab.values())]
             assert whole.size <= room
@@ -364,7 +365,7 @@ class Reads:
 def reads(monkeypatch: pytest.MonkeyPatch) -> Reads:
     """Ask the index whatever it costs, and read cell by cell."""
     monkeypatch.setattr(querying, "ASK_ELEMENTS", 0)
-    monkeypatch.setattr("sweep.query_boxes.READ_ELEMENTS", 1)
+    monkeypatch.setattr("sweep.queries.boxes.READ_ELEMENTS", 1)
     return Reads(monkeypatch)
 
 
@@ -407,7 +408,7 @@ def test_the_index_changes_what_is_read_and_not_what_is_found(
     store: Path, reads: Reads, monkeypatch: pytest.MonkeyPatch, condition: str, elements: int
 ) -> None:
     monkeypatch.setattr(querying, "SLAB_ELEMENTS", elements)
-    monkeypatch.setattr("sweep.query_boxes.UNITS", elements // 100)
+    monkeypatch.setattr("sweep.queries.boxes.UNITS", elements // 100)
 
     by_index, all_of_it, _ = both(store, reads, monkeypatch, condition,
                                   variables=["mode_kind", "n_zero"])  # fmt: skip

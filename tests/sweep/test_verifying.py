@@ -20,8 +20,8 @@ from distributed import Client
 
 import sweep
 from models.protocol import Arrays
-from sweep import recomputing, verifying
 from sweep.child import Failure
+from sweep.comparison import recomputing, verifying
 from sweep.ledger import Ledger
 
 pytestmark = pytest.mark.usefixtures("plugin")
@@ -234,7 +234,7 @@ def test_a_chunk_that_no_longer_decodes_is_told_in_words(
 ) -> None:
     """The files were good when they were checked."""
     chunk(copy / "chain", "frequency_squared").write_bytes(b"not a chunk")
-    monkeypatch.setattr("sweep.checking._fault", lambda *_: "")
+    monkeypatch.setattr("sweep.comparison.files._fault", lambda *_: "")
 
     found = sweep.verify("chain", sample="100%", workspace=copy)
 

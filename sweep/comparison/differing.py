@@ -14,16 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.protocol import IntArray
-from sweep.comparing import BoolArray, Comparison, compare, comparison_of, group_starts
+from sweep.comparison.points import AxisMatch, Matching, same_value
+from sweep.comparison.stored import StoredValues, labels, plain_value
+from sweep.comparison.values import BoolArray, Comparison, compare, comparison_of, group_starts
 from sweep.layout import DEFAULT_WORKSPACE, OK, STATUS, UNSTABLE
 from sweep.ledger import Ledger
 from sweep.locating import locate
-from sweep.matching import AxisMatch, Matching, same_value
 from sweep.planning import Plan
 from sweep.problems import InputError, RefusedError, StoreError
 from sweep.reading import stored_plan
 from sweep.state import SweepState
-from sweep.stored_values import StoredValues, labels, plain_value
 from sweep.values import unit_of
 
 SLAB_POINTS = 2**16

@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.protocol import IntArray, Variable
-from sweep.checking import DamagedFile, FileCheck, check_files
 from sweep.child import blas
-from sweep.comparing import Comparison, Deviations, compare, comparison_of, group_starts
+from sweep.comparison.files import DamagedFile, FileCheck, check_files
+from sweep.comparison.recomputing import Again, Instance, recomputed
+from sweep.comparison.stored import StoredValues, labels
+from sweep.comparison.values import Comparison, Deviations, compare, comparison_of, group_starts
 from sweep.layout import DEFAULT_WORKSPACE, OK, UNSTABLE, fill_of
 from sweep.ledger import Ledger
 from sweep.locating import locate
@@ -23,9 +25,7 @@ from sweep.owning import Ownership
 from sweep.planning import Plan
 from sweep.problems import InputError, StoreError
 from sweep.reading import stored_plan
-from sweep.recomputing import Again, Instance, recomputed
 from sweep.state import SweepState
-from sweep.stored_values import StoredValues, labels
 from sweep.versions import versions
 
 Told = Callable[[int, int], None]

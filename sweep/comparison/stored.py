@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from models.protocol import IntArray
 from sweep.planning import Plan
 from sweep.problems import StoreError
-from sweep.querying import open_dataset
+from sweep.queries.querying import open_dataset
 from sweep.regions import Array
 from sweep.values import as_text
 

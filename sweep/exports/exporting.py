@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sweep.csv_tables import csv_files
-from sweep.exportable import Exportable, OutFile, write_whole
+from sweep.exports.csv_tables import csv_files
+from sweep.exports.exportable import Exportable, OutFile, write_whole
+from sweep.exports.netcdf import netcdf_files
+from sweep.exports.phonopy import phonopy_files
 from sweep.layout import DEFAULT_WORKSPACE
-from sweep.netcdf_files import netcdf_files
-from sweep.phonopy_files import phonopy_files
 from sweep.problems import InputError, nearest
 
 FORMATS: dict[str, Callable[[Exportable, Path], list[OutFile]]] = {

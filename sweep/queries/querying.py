@@ -15,11 +15,11 @@ import xarray
 from numpy.typing import NDArray
 
 from models.units import FREQUENCY_UNITS
-from sweep.expressions import Expression, ExpressionError, check_names, parse
+from sweep.expressions.language import Expression, ExpressionError, check_names, parse
 from sweep.layout import DATA, DEFAULT_WORKSPACE, fill_of
 from sweep.locating import locate
 from sweep.problems import InputError, StoreError, nearest, shown
-from sweep.query_boxes import (
+from sweep.queries.boxes import (
     Box,
     Known,
     KnownRanges,
@@ -32,7 +32,7 @@ from sweep.query_boxes import (
     reading_cost,
     slabs,
 )
-from sweep.range_index import KINDS, BoolArray, RangeTable, stored_tables
+from sweep.queries.range_index import KINDS, BoolArray, RangeTable, stored_tables
 
 SLAB_ELEMENTS = 2**21
 """Elements of a variable that are looked at in one go."""
@@ -245,7 +245,7 @@ class _Column:
         except (ValueError, RuntimeError) as error:  # what the codecs raise
             where = ", ".join(f"{d} {s.start} to {s.stop - 1}" for d, s in box.items())
             msg = (
-                f"A stored chunk of {self.name} at {where or 'its only place'} is damaged: {error}. "
+                f"A chunk of {self.name} is damaged, at {where or 'its only place'}: {error}. "
                 "`modesweep verify` names the file, and with --repair has it computed again."
             )
             raise StoreError(msg) from None

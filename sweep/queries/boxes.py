@@ -18,7 +18,8 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from sweep.expression_ranges import (
+from sweep.expressions.language import Expression
+from sweep.expressions.ranges import (
     NumberRange,
     Range,
     TextRange,
@@ -26,9 +27,8 @@ from sweep.expression_ranges import (
     exact_numbers,
     possible,
 )
-from sweep.expressions import Expression
 from sweep.layout import fill_of
-from sweep.range_index import BoolArray, IntArray, RangeTable
+from sweep.queries.range_index import BoolArray, IntArray, RangeTable
 
 Box: TypeAlias = dict[str, slice]
 Places: TypeAlias = Mapping[str, IntArray]

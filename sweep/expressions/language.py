@@ -32,8 +32,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sweep.expression_grammar import MAX_LENGTH, MAX_NESTING, read_tree
-from sweep.expression_tree import (
+from sweep.expressions.grammar import MAX_LENGTH, MAX_NESTING, read_tree
+from sweep.expressions.tree import (
     BoolArray,
     ExpressionError,
     Name,

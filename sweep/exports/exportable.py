@@ -24,7 +24,7 @@ from models.units import FREQUENCY_UNITS
 from sweep.durable import PARTIAL, sync_folder
 from sweep.locating import locate
 from sweep.problems import InputError, MachineError, RefusedError, nearest
-from sweep.querying import REDUCED_FREQUENCIES, open_dataset, selected
+from sweep.queries.querying import REDUCED_FREQUENCIES, open_dataset, selected
 
 SLAB_ELEMENTS = 2**20
 """Elements of a variable that are loaded in one go, if a chunk of the store has not more."""

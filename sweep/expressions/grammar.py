@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
-from sweep.expression_tree import (
+from sweep.expressions.tree import (
     COMPARE,
     Between,
     Calculation,

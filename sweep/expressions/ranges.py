@@ -18,7 +18,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sweep.expression_tree import (
+from sweep.expressions.language import Expression
+from sweep.expressions.tree import (
     RELATIVE_TOLERANCE,
     Between,
     BoolArray,
@@ -33,7 +34,6 @@ from sweep.expression_tree import (
     Not,
     in_order,
 )
-from sweep.expressions import Expression
 
 EXACT_INTEGERS = 2.0**53
 """From here on float64 leaves integers out."""

@@ -1,0 +1,1 @@
+"""Results compared: with their files, with what is computed again, with another sweep."""

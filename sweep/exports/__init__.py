@@ -1,0 +1,1 @@
+"""A store as files of other programs."""

@@ -1,0 +1,1 @@
+"""Reading stores: lazy datasets, queries, and the index that spares them most chunks."""

@@ -1,0 +1,196 @@
+"""Workers and schedulers that die, and points that kill the worker they are computed on."""
+
+import os
+import signal
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dask
+import numpy as np
+import pytest
+from distributed import Client, Worker, WorkerPlugin
+
+import sweep
+from sweep import cluster, planning
+from sweep.cluster import connect
+from sweep.in_hand import InHand
+from sweep.layout import LOST
+from tests.faults.tools import Hosts, Script, document, results
+
+pytestmark = pytest.mark.usefixtures("plugin")
+
+SLOW = document("slow", fixed={"slow": 0.02}, axes={"x": {"arange": [60]}})
+COUNTS = {"ok": 59, "unstable": 1}
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planning, "LEAST_SECONDS", 0.0)
+
+
+@pytest.fixture(scope="module")
+def quiet(tmp_path_factory: pytest.TempPathFactory, client: Client) -> dict[str, bytes]:
+    folder = tmp_path_factory.mktemp("quiet")
+    return results(sweep.run(SLOW, workspace=folder, scheduler=client).path)
+
+
+@pytest.fixture
+def hosts(tmp_path: Path) -> Iterator[Hosts]:
+    one = Hosts(tmp_path)
+    yield one
+    one.close()
+
+
+# --- workers --------------------------------------------------------------------------------
+
+
+def test_all_workers_killed_at_once_cost_nothing(tmp_path: Path, quiet: dict[str, bytes]) -> None:
+    with connect(None, 2, dashboard=False) as client:
+        pids = client.run(os.getpid)
+        script = Script(3, lambda: [os.kill(pid, signal.SIGKILL) for pid in pids.values()])
+        result = sweep.run(SLOW, workspace=tmp_path, scheduler=client, progress=script)
+
+        assert script.acted
+        assert not set(pids.values()) & set(client.run(os.getpid).values())
+    assert result.counts == COUNTS
+    assert results(result.path) == quiet
+
+
+@pytest.mark.parametrize(
+    "sign", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.long)]
+)
+def test_a_scheduler_that_comes_back_is_waited_for(
+    tmp_path: Path, hosts: Hosts, quiet: dict[str, bytes], sign: signal.Signals
+) -> None:
+    class Restarts(Script):
+        def note(self, text: str) -> None:
+            super().note(text)
+            hosts.start_scheduler()
+            hosts.start_worker()
+
+    worker = hosts.start_worker()
+    script = Restarts(3, lambda: (hosts.scheduler.send_signal(sign), hosts.scheduler.wait()))
+
+    result = sweep.run(SLOW, workspace=tmp_path, scheduler=hosts.address, progress=script)
+
+    assert script.notes == ["The scheduler is gone. Waiting for it to come back."]
+    assert result.counts == COUNTS
+    assert results(result.path) == quiet
+    assert worker.wait(timeout=60) == 0, "a worker ends without its scheduler"
+
+
+def test_a_scheduler_that_stays_away_ends_the_run_and_loses_nothing(
+    tmp_path: Path, hosts: Hosts, quiet: dict[str, bytes], monkeypatch: pytest.MonkeyPatch,
+    client: Client,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(cluster, "WAIT_SECONDS", 2)
+    hosts.start_worker()
+    hosts.wait_for(1)
+    script = Script(3, hosts.scheduler.kill)
+
+    with pytest.raises(sweep.UnreachableError, match="does not answer within 2 s") as caught:
+        sweep.run(SLOW, workspace=tmp_path, scheduler=hosts.address, progress=script)
+
+    assert caught.value.exit_code == 3
+    before = sweep.status("slow", tmp_path)
+    assert (before.running, before.complete) == (False, False)
+    assert before.blocks_done >= 3
+    assert sum(before.counts.values()) == 60
+    after = sweep.run(SLOW, workspace=tmp_path, scheduler=client)
+    assert after.counts == COUNTS
+    assert results(after.path) == quiet
+
+
+# --- points that kill their worker ----------------------------------------------------------
+
+
+def killer(name: str, model: str = "poison", *, retries: int, at: int, **fixed: Any) -> Any:
+    """Write a sweep of 40 squares, of which one kills the worker it is computed on."""
+    return document(
+        name, model, axes={"x": {"arange": [40]}}, run={"retries": retries},
+        fixed={"poison": "worker", "at": float(at), **fixed},
+    )  # fmt: skip
+
+
+def starts(diary: Path) -> Counter[float]:
+    """Count how often each point was begun."""
+    return Counter(map(float, diary.read_text().split()))
+
+
+def check_lost(result: sweep.Result, lost: int, deaths: int) -> None:
+    """Check that one point is lost, for the right reason, and its neighbours are right."""
+    data = result.open()
+    others = np.delete(np.arange(40), lost)
+    assert result.counts == {"ok": 38, "unstable": 1, "lost": 1}
+    assert data.status.values[lost] == LOST
+    assert data.attempts.values[lost] == deaths
+    assert np.isnan(data.square.values[lost])
+    assert (data.square.values[others] == others**2).all()
+    assert (data.powers.values[others] == others[:, None] ** np.arange(4.0)).all()
+    assert (data.attempts.values[others] == 1).all()
+    (error,) = sweep.errors(result.path)
+    assert (error.kind, error.stage, error.point) == ("lost", "square", {"x": lost})
+    assert error.attempts == deaths
+    assert error.message == f"the worker died {deaths} times while it was at this point"
+    assert sweep.verify(result.path, sample="100%").ok
+    assert not list(result.path.glob(".in_hand/*"))
+
+
+def test_a_point_that_kills_its_worker_is_lost_and_takes_nothing_with_it(tmp_path: Path) -> None:
+    diary = tmp_path / "diary"
+    content = killer("killer", retries=1, at=21, diary=str(diary))
+
+    result = sweep.run(content, workspace=tmp_path, workers=2)
+
+    check_lost(result, 21, deaths=2)
+    assert starts(diary)[21.0] == 2, "no more than retries + 1 workers have died"
+
+
+@pytest.mark.long
+def test_three_of_four_workers_die_and_the_last_one_finishes(tmp_path: Path, hosts: Hosts) -> None:
+    diary = tmp_path / "diary"
+    content = killer("killer", retries=2, at=21, diary=str(diary))
+    for _ in range(4):
+        hosts.start_worker()
+    hosts.wait_for(4)
+
+    result = sweep.run(content, workspace=tmp_path, scheduler=hosts.address)
+
+    check_lost(result, 21, deaths=3)
+    assert starts(diary)[21.0] == 3
+    ended = [w.poll() for w in hosts.workers]
+    assert sorted(map(str, ended)) == ["-9", "-9", "-9", "None"]
+
+
+@pytest.mark.long
+def test_of_a_batch_under_suspicion_only_the_killer_is_lost(tmp_path: Path) -> None:
+    diary = tmp_path / "diary"
+    content = killer("batch", "batched-poison", retries=1, at=21, diary=str(diary))
+
+    result = sweep.run(content, workspace=tmp_path, workers=2)
+
+    check_lost(result, 21, deaths=2)
+    assert starts(diary)[21.0] <= 4
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("model", ["poison", "batched-poison"])
+def test_without_notes_of_what_was_in_hand_blocks_are_halved(tmp_path: Path, model: str) -> None:
+    """As where the notes are on a disk that a worker's death takes with it."""
+    diary = tmp_path / "diary"
+    content = killer("halved", model, retries=0, at=21, diary=str(diary))
+    once = {"distributed.scheduler.allowed-failures": 0}  # else each half costs four workers
+    with dask.config.set(once), connect(None, 2, dashboard=False) as client:
+        client.register_plugin(Forgetful())
+        result = sweep.run(content, workspace=tmp_path, scheduler=client)
+
+    check_lost(result, 21, deaths=1)
+
+
+class Forgetful(WorkerPlugin):
+    """Has a worker find no notes of others."""
+
+    def setup(self, worker: Worker) -> None:
+        InHand.earlier = lambda self: None
