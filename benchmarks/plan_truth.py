@@ -14,6 +14,7 @@ neither side. Exits with 1 when bytes or files differ from the plan.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import statistics
 import sys
@@ -109,7 +110,7 @@ def bytes_of(folder: Path) -> int:
     """Sum the bytes of the variables in a store before compression."""
     plan, group = stored_plan(folder), zarr.open_group(folder / "data.zarr", mode="r")
     arrays: Mapping[str, Any] = {name: group[name] for name in plan.arrays}
-    return sum(a.size * ITEM_BYTES[plan.variables[n].dtype] for n, a in arrays.items())
+    return sum(math.prod(a.shape) * ITEM_BYTES[plan.variables[n].dtype] for n, a in arrays.items())
 
 
 def files_of(folder: Path) -> int:

@@ -32,7 +32,7 @@ import threadpoolctl
 from numpy.typing import NDArray
 
 from models import evaluate, protocol, registry
-from models.evaluate import Evaluator, add_tree, content_key, trimmed
+from models.evaluate import Evaluator, add_tree, content_key
 from models.protocol import Arrays, Model, Part, Stage
 
 OUR_FRAMES = (Path(__file__), Path(evaluate.__file__), Path(protocol.__file__))
@@ -225,15 +225,17 @@ class Numerics:
         self, evaluator: Evaluator, stages: list[Stage], points: list[Any], request: Request,
         run: Part,
     ) -> tuple[Arrays, NDArray[np.bool_]]:  # fmt: skip
-        """Compute a run of whole grains of one point."""
+        """Compute a run of elements of one point, by the grains that they lie in."""
         pieces: list[Arrays] = []
         unstable = np.zeros(len(points), dtype=bool)
         for part in evaluator.model.parts(stages[0], points[0]):
-            if not run.start <= part.start < run.stop:
+            if part.stop <= run.start or run.stop <= part.start:
                 continue
+            inside = slice(max(run.start - part.start, 0), min(run.stop, part.stop) - part.start)
             piece: Arrays = {}
             for stage in stages:
-                result = trimmed(evaluator.grain(stage, points, part), part)
+                grain = evaluator.grain(stage, points, part)
+                result = {name: array[:, inside] for name, array in grain.items()}
                 unstable |= stage.unstable(result)
                 piece |= _stored(evaluator.model, stage, result, points, request.wanted)
             pieces.append(piece)

@@ -228,8 +228,7 @@ def _batches(
 
 
 def _cut(plan: Plan, stage: Stage, region: Region, block: int, i: int, p: Any) -> list[Unit]:
+    # a block holds whole grains, unless the sweep was extended to shapes with longer ones
     start, stop = region.cut_range(block)
-    parts = [q for q in plan.model.parts(stage, p) if start <= q.start < stop]
-    if not parts:
-        return []
-    return [Unit((i,), Part(parts[0].start, parts[-1].stop, parts[-1].stop - parts[0].start))]
+    stop = min(stop, plan.model.parts(stage, p)[-1].stop)
+    return [Unit((i,), Part(start, stop, stop - start))] if start < stop else []

@@ -136,10 +136,11 @@ class Window:
         for future in self._completed:
             order = self._futures.pop(future)
             if future.status == "finished":
-                yield Outcome(order, future.result(), None)
+                outcome = Outcome(order, future.result(), None)
             else:
-                yield Outcome(order, None, _error_of(future))
-            future.release()
+                outcome = Outcome(order, None, _error_of(future))
+            future.release()  # before the next order takes its place
+            yield outcome
 
     def drop(self) -> None:
         """Let go of everything that is still outstanding."""

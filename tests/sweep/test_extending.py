@@ -12,6 +12,7 @@ import zarr
 from distributed import Client
 
 import sweep
+from sweep import planning
 from sweep.extending import decide, grown
 from sweep.ledger import Ledger
 from sweep.owning import Ownership
@@ -283,3 +284,27 @@ def test_every_chunk_belongs_to_the_block_of_its_cell(slabs: Path, client: Clien
         cells = {c for r, c in boxes(slabs) if r == region.name}
         grid = group[name].cdata_shape[: len(region.dims)]
         assert {c[:-1] for c in cells} == set(itertools.product(*map(range, grid)))
+
+
+@pytest.mark.parametrize("seconds", [1e-3, 0.05])
+def test_a_sweep_that_is_cut_along_k_grows_in_both(
+    tmp_path: Path, client: Client, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    """New points may have more wavevectors, and longer grains than the cutting was made for."""
+    for name in ("MOST_SECONDS", "BLOCK_SECONDS"):
+        monkeypatch.setattr(planning, name, seconds)
+    monkeypatch.setattr(planning, "LEAST_SECONDS", 0.0)
+    document: dict[str, Any] = {
+        "modesweep": 1, "name": "cut", "model": "slab", "outputs": ["frequency", "mode_kind"],
+        "fixed": {"cutoff": 2.0, "relaxed": False},
+        "axes": {"layers": [70, 71], "k_points": [40, 50]},
+    }  # fmt: skip
+    path = sweep.run(document, workspace=tmp_path, scheduler=client).path
+    region = stored_plan(path).regions["modes"]
+    assert 0 < region.cut_chunk < 32, "grains of thin slabs are longer than a block"
+
+    sweep.extend(path, {"layers": [5, 30], "k_points": [90, 20]}, scheduler=client)
+
+    axes = {"layers": [70, 71, 5, 30], "k_points": [40, 50, 90, 20]}
+    assert sweep.status(path).complete
+    assert results(path) == fresh({**document, "axes": axes}, tmp_path, client)
