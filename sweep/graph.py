@@ -136,11 +136,10 @@ class Window:
         for future in self._completed:
             order = self._futures.pop(future)
             if future.status == "finished":
-                outcome = Outcome(order, future.result(), None)
+                yield Outcome(order, future.result(), None)
             else:
-                outcome = Outcome(order, None, _error_of(future))
-            future.release()  # before the next order takes its place
-            yield outcome
+                yield Outcome(order, None, _error_of(future))
+            future.release()
 
     def drop(self) -> None:
         """Let go of everything that is still outstanding."""

@@ -20,7 +20,7 @@ from distributed import CancelledError, Client
 from distributed.comm import CommClosedError
 
 from sweep import beginning, extending
-from sweep.calibration import Work, measured, pilot
+from sweep.calibration import WORTH_SECONDS, Work, measured, pilot
 from sweep.child import Request
 from sweep.cluster import check_workers, connect
 from sweep.driving import Driver
@@ -172,6 +172,8 @@ def _begin(sweep: Sweep, folder: Path, cluster: Cluster, progress: Progress | No
     check_budget(nominal, folder.parent)
     with cluster.client() as client:
         check_workers(client, folder.parent, nominal)
+        if progress is not None and nominal.seconds >= WORTH_SECONDS:
+            progress.note("a few points are tried first, so that blocks get the right length")
         plan = measured(nominal, folder.parent, partial(_tried, client))
         plan = beginning.create(plan, folder)
         # an embedded cluster is used on; one at an address is connected to again if it is lost

@@ -1,5 +1,6 @@
 """What a large sweep must not do: fill the scheduler, or go through its points one by one."""
 
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,10 +16,11 @@ from distributed.diagnostics.plugin import SchedulerPlugin
 import sweep
 from sweep import beginning, driving, planning
 from sweep.calibration import Rates
-from sweep.driving import STATUS_SECONDS, STATUS_SHARE, Driver
-from sweep.graph import WINDOW, Queue
-from sweep.layout import OK, TODO
+from sweep.driving import STATUS_SHARE, Driver
+from sweep.graph import WINDOW, Window
+from sweep.layout import OK
 from sweep.ledger import BlockRow, Ledger
+from sweep.messages import Order
 from sweep.owning import Ownership
 from sweep.planning import Plan
 from sweep.progress import Silent
@@ -90,7 +92,7 @@ def finish(plan: Plan, folder: Path) -> None:
 
 
 class Tasks(SchedulerPlugin):
-    """What a scheduler has known: the most at once, and how many in all."""
+    """What a scheduler has known: the most at once, and all in all."""
 
     def __init__(self, cluster: LocalCluster) -> None:
         self.most = 0
@@ -99,15 +101,22 @@ class Tasks(SchedulerPlugin):
         self._scheduler.add_plugin(self, name="tasks")
 
     def transition(self, key: Any, *_: Any, **__: Any) -> None:
-        known = [k for k in self._scheduler.tasks if str(k).endswith("-block")]
-        self.most = max(self.most, len(known))
+        self.most = max(self.most, len(self._scheduler.tasks))
         self.all.add(str(key))
 
 
-def test_the_scheduler_never_knows_more_than_the_window(
+def test_the_scheduler_knows_a_window_of_many_blocks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(planning, "CHUNK_BYTES", 400)
+    outstanding = []
+    submit = Window.submit
+
+    def counted(window: Window, order: Order) -> None:
+        submit(window, order)
+        outstanding.append(window.outstanding)
+
+    monkeypatch.setattr(Window, "submit", counted)
     with (
         LocalCluster(n_workers=WORKERS, threads_per_worker=1, processes=False, protocol="tcp",
                      host="127.0.0.1", dashboard_address="127.0.0.1:0",
@@ -117,8 +126,114 @@ def test_the_scheduler_never_knows_more_than_the_window(
         tasks = Tasks(cluster)
         result = sweep.run(chains(20, 50), workspace=tmp_path, scheduler=client)
 
-    blocks = sweep.status(result.path).blocks
     assert result.complete
-    assert blocks == 200
-    assert len(tasks.all) >= blocks
-    assert WORKERS < tasks.most <= WINDOW * WORKERS
+    assert len(outstanding) == len(tasks.all) == 200
+    assert max(outstanding) == WINDOW * WORKERS
+    # the scheduler hears of a settled order's end a moment after the order that follows it
+    assert WORKERS < tasks.most <= 2 * WINDOW * WORKERS
+
+
+# --- the plan and the owner -----------------------------------------------------------------
+
+
+def test_a_hundred_million_points_are_planned_by_looking_at_few(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looks = Looks(monkeypatch)
+
+    summary = summarize(Plan(read(chains(10_000, 10_000))), Rates())
+
+    assert summary.points == 100_000_000
+    assert summary.files <= summary.points / 100
+    assert looks.count < FEW
+
+
+def test_spectra_of_200_gigabytes_are_planned_by_looking_at_few(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looks = Looks(monkeypatch)
+    axes = {"layers": [21, 61, 101], "surface": ["100", "110", "111"],
+            "adlayer_bond_ratio": {"linspace": [0.5, 2.0, 30]},
+            "adlayer_mass_ratio": {"geomspace": [0.1, 10.0, 1300]}}  # fmt: skip
+    content = {"modesweep": 1, "name": "spectra", "model": "slab",
+               "outputs": ["frequency", "surface_weight"],
+               "fixed": {"adlayer": "one side"}, "axes": axes}  # fmt: skip
+
+    summary = summarize(Plan(read(content)), Rates())
+
+    assert summary.bytes > 200e9
+    assert looks.count < FEW
+
+
+def test_the_status_of_a_million_points_is_made_without_a_loop_over_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = Plan(read(chains(1000, 1000)))
+    beginning.create(plan, tmp_path / "chains")
+    finish(plan, tmp_path / "chains")
+    looks = Looks(monkeypatch)
+
+    with counted_calls() as calls:
+        status = sweep.status(tmp_path / "chains")
+        ledger = Ledger(tmp_path / "chains")
+        arrays = SweepState.of(plan, ledger).arrays()
+        ledger.close()
+
+    assert status.counts == {"ok": 1_000_000}
+    assert arrays["status"].shape == (1000, 1000)
+    assert (arrays["status"] == OK).all()
+    assert (arrays["attempts"] == 1).all()
+    assert (arrays["seconds"] == 0.5).all()
+    assert looks.count < FEW
+    assert calls[0] < 100_000
+
+
+def test_fifty_sweeps_are_looked_at_without_opening_a_store(tmp_path: Path) -> None:
+    for i in range(50):
+        plan = Plan(read(chains(10, 10, name=f"chains-{i}")))
+        beginning.create(plan, tmp_path / f"chains-{i}")
+        finish(plan, tmp_path / f"chains-{i}")
+
+    script = (
+        "import sys; from sweep.cli.main import dispatch; dispatch(sys.argv[1:]); "
+        "print(*sorted({'zarr', 'xarray', 'dask', 'distributed', 'scipy'} & set(sys.modules)))"
+    )
+    command = [sys.executable, "-P", "-c", script, "status", "--workspace", str(tmp_path)]
+    out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    *rows, loaded = out.splitlines()
+    assert sum("100 ok" in row and "complete" in row for row in rows) == 50
+    assert loaded == ""
+
+
+# --- what the owner repeats while a sweep runs ----------------------------------------------
+
+
+def test_status_arrays_that_take_long_are_written_seldom(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, takes = [100.0], 3.0
+    written = []
+
+    def write(_: object, arrays: object) -> None:
+        written.append(now[0])
+        now[0] += takes
+
+    monkeypatch.setattr(driving.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(driving.store.StatusWriter, "write", write)
+    plan = Plan(read(chains(10, 10)))
+    beginning.create(plan, tmp_path / "chains")
+    owner, ledger = Ownership(tmp_path / "chains"), Ledger(tmp_path / "chains", writable=True)
+    driver = Driver(plan, tmp_path / "chains", ledger, owner, Silent())
+    try:
+        while now[0] < 1000:
+            driver.write_status()
+            now[0] += 0.5
+        before = len(written)
+        driver.write_status(final=True)
+    finally:
+        ledger.close()
+        owner.release()
+
+    assert 1 < before * takes <= STATUS_SHARE * 900 + takes
+    assert len(written) == before + 1
