@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 from models import evaluate, protocol, registry
 from models.evaluate import Evaluator, add_tree, content_key
 from models.protocol import Arrays, Model, Part, Stage
+from sweep.in_hand import InHand
 
 OUR_FRAMES = (Path(__file__), Path(evaluate.__file__), Path(protocol.__file__))
 """Files whose frames say nothing about what a model did wrong."""
@@ -75,6 +76,8 @@ class Request:
     """Send back partial sums of a summed stage instead of variables."""
     sweep: str = ""
     """Its name, which kept results carry."""
+    note: tuple[str, str] | None = None
+    """The note of the block, and its order: it is told what is about to be computed."""
 
 
 @dataclass(frozen=True)
@@ -334,13 +337,18 @@ def serve(pipe: Connection, announce: Callable[[str], None] | None = None) -> No
         except EOFError:
             return
         limit_memory(empty + request.memory)
-        for number in range(len(request.units)):
+        note = InHand(Path(request.note[0]), request.note[1]) if request.note else None
+        for number, unit in enumerate(request.units):
+            if note is not None:
+                note.at(unit.points)
             pipe.send(number)
             try:
                 reply: Answer | Failure = numerics.answer(request, number)
             except Exception as error:
                 reply = failure_of(number, error, numerics.evaluator(request).in_hand)
             pipe.send(reply)
+        if note is not None:
+            note.close()
         pipe.send(None)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,8 @@ from sweep import store
 from sweep.calibration import Work, added, learn
 from sweep.cluster import survey, watched
 from sweep.graph import MOST_OUTSTANDING, WINDOW, Outcome, Queue, Window
-from sweep.layout import FAILED, LOST, TODO
+from sweep.in_hand import InHand
+from sweep.layout import FAILED, LOST, TODO, in_hand_file
 from sweep.ledger import BlockRow, Ledger
 from sweep.messages import Order, PointError, Receipt
 from sweep.owning import Ownership
@@ -32,6 +34,8 @@ STATUS_SHARE = 0.05
 """Of the owner's time, at most, for status arrays: those of a hundred million points take long."""
 SLOW_COMMIT_SECONDS = 1.0
 """On a network file system, rows are committed together, this often."""
+UNBEGUN = 2
+"""How often a block goes out again that was not begun by the workers that died with it."""
 Key: TypeAlias = tuple[str, int]
 
 
@@ -130,6 +134,7 @@ class _Session:
         self._window = Window(client, driver.plan)
         self._pieces: dict[Key, list[Order]] = {}
         """Orders that wait for another piece of their block, which writes the same chunks."""
+        self._unbegun: Counter[Key] = Counter()
         self._receipts: list[tuple[Receipt | None, BlockRow]] = []
         self._committed = 0.0
 
@@ -181,8 +186,18 @@ class _Session:
             np.frombuffer(receipt.attempts, np.uint8).reshape(shape),
             np.frombuffer(receipt.seconds, np.float32).reshape(shape),
             receipt.files, receipt.worker, receipt.kernel, time.time(), receipt.generation,
-            receipt.errors, receipt.ranges,
+            tuple(self._in_all(region, receipt.block, e) for e in receipt.errors), receipt.ranges,
         )  # fmt: skip
+
+    def _in_all(self, region: Region, block: int, error: PointError) -> PointError:
+        """Add the attempts of earlier runs to an error of a region's own stages."""
+        plan = self._driver.plan
+        dims = plan.dims_of(plan.model.stage(error.stage))
+        if error.stage not in region.stages or dims != region.dims:
+            return error
+        before = self._driver.state.regions[region.name].attempts
+        earlier = int(before[(*error.place, region.cell(block)[-1])])
+        return replace(error, attempts=error.attempts + earlier)
 
     def _commit(self, *, final: bool = False) -> None:
         """Bring receipts into the ledger; only then do they count."""
@@ -211,15 +226,34 @@ class _Session:
         """Set suspects apart; a single point is tried again, or is lost."""
         key = order.region, order.block
         points = self._points(order)
+        suspects = receipt.suspects if receipt is not None else self._noted(order, points)
+        if suspects is None and self._unbegun[key] < UNBEGUN:
+            self._unbegun[key] += 1  # it was in the queue of workers that others have killed
+            self._window.submit(replace(order, serial=self._driver.serial()))
+            return
         if points.sum() > 1:
-            suspects = receipt.suspects if receipt is not None else b""
             self._pieces.setdefault(key, [])[:0] = self._divided(order, points, suspects)
         elif order.starts < self._driver.plan.sweep.run.retries:
             again = replace(order, starts=order.starts + 1, only=points.tobytes())
             self._pieces.setdefault(key, []).insert(0, again)
         else:
             self._receipts.append((None, self._lost(order, points)))
+            self._note(order).end()
         self._next_piece(key)
+
+    def _noted(self, order: Order, points: NDArray[np.bool_]) -> bytes | None:
+        """Read what a dead worker had in hand of an order; None if it has left no word."""
+        found = self._note(order).earlier()
+        if not found:
+            return None if found is None else b""
+        suspects = np.zeros(points.size, bool)
+        suspects[np.flatnonzero(points)[list(found)]] = True
+        return suspects.tobytes()
+
+    def _note(self, order: Order) -> InHand:
+        region = self._driver.plan.regions[order.region]
+        path = in_hand_file(self._driver.folder, region.name, region.cell(order.block))
+        return InHand(path, order.name)
 
     def _points(self, order: Order) -> NDArray[np.bool_]:
         """Say which points of its box an order has computed."""
@@ -228,18 +262,23 @@ class _Session:
             left = np.frombuffer(order.only, bool).reshape(left.shape).copy()
         return left
 
-    def _divided(self, order: Order, points: NDArray[np.bool_], suspects: bytes) -> Iterator[Order]:
+    def _divided(
+        self, order: Order, points: NDArray[np.bool_], suspects: bytes | None
+    ) -> Iterator[Order]:
         """Set the points apart that were in hand; cut in halves where that is not known."""
         first = np.zeros_like(points)
         if suspects:
             first |= np.frombuffer(suspects, bool).reshape(points.shape)
-        known = 0 < first.sum() < points.sum()
-        if not known:
+        known, alone = bool(first.any()), order.alone
+        if known:
+            alone = first.sum() > 1
+        else:
             first[...] = points & (np.cumsum(points).reshape(points.shape) <= points.sum() // 2)
-        yield replace(order, only=(points & ~first).tobytes())
+        if not first.all(where=points):
+            yield replace(order, only=(points & ~first).tobytes())
         # what was in hand alone has been started once
-        starts = order.starts + (1 if known and first.sum() == 1 else 0)
-        yield replace(order, only=first.tobytes(), starts=starts)
+        starts = order.starts + 1 if known and not alone else order.starts
+        yield replace(order, only=first.tobytes(), starts=starts, alone=bool(alone))
 
     def _lost(self, order: Order, points: NDArray[np.bool_]) -> BlockRow:
         plan = self._driver.plan
@@ -249,12 +288,9 @@ class _Session:
         message = f"the worker died {starts} times while it was at this point"
         corner = [s.start for s in region.box(order.block)]
         dims = [region.dims.index(d) for d in plan.dims_of(stage)]
-        errors = [
-            PointError(
-                stage.name, tuple(int(i[d] + corner[d]) for d in dims), "lost", message, "", starts
-            )
-            for i in np.argwhere(points)
-        ]
+        places = [tuple(int(i[d] + corner[d]) for d in dims) for i in np.argwhere(points)]
+        errors = [PointError(stage.name, p, "lost", message, "", starts) for p in places]
+        errors = [self._in_all(region, order.block, e) for e in errors]
         return _marked(region, order.block, points, LOST, starts, errors)
 
     def _next_piece(self, key: Key) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from models.protocol import Part, Stage
 from sweep.child import Answer, Failure, Request, Unit
+from sweep.in_hand import InHand
 from sweep.layout import FAILED, LOST, OK, UNSTABLE, fill_of, stage_file
-from sweep.messages import PointError
+from sweep.messages import Order, PointError
 from sweep.planning import Plan
 from sweep.process import NumericsProcess
 from sweep.regions import Region
@@ -126,8 +127,8 @@ class Filling:
     """
 
     def __init__(
-        self, board: Board, points: Points, process: NumericsProcess, folder: Path, *,
-        starts: int, begin: Callable[[Sequence[int]], None],
+        self, board: Board, points: Points, process: NumericsProcess, folder: Path, order: Order,
+        note: InHand,
     ) -> None:  # fmt: skip
         self._board = board
         self._plan = board.plan
@@ -135,20 +136,22 @@ class Filling:
         self._points = points
         self._process = process
         self._folder = folder
-        self._starts = starts
-        self._begin = begin
+        self._order = order
+        self._note = note
 
-    def run(self, block: int) -> None:
+    def run(self) -> None:
         """Fill the board."""
         if not self._points:
             return
         parameters = [p for _, p in self._points]
-        units = units_of(self._plan, self._region, block, parameters)
+        units = units_of(self._plan, self._region, self._order.block, parameters)
+        if self._order.alone:
+            units = tuple(Unit((i,), unit.part) for unit in units for i in unit.points)
         busy = {i for unit in units for i in unit.points}
         # points whose cut dim is shorter have nothing in this block
         self._board.mark([x for i, x in enumerate(self._points) if i not in busy], OK)
         retries = self._plan.sweep.run.retries
-        todo = [_Job(units, self._starts + 1)]
+        todo = [_Job(units, self._order.starts + 1)]
         while todo:
             job = todo.pop()
             failures = self._ask(job)
@@ -173,10 +176,9 @@ class Filling:
             return []
         sweep = self._plan.sweep
         request = request_of(self._plan, self._folder, self._region, self._points, job.units)
+        request = replace(request, note=self._note.told)
         failures = []
-        for answer in self._process.answers(
-            request, sweep.run.timeout, lambda unit: self._begin(job.units[unit].points)
-        ):
+        for answer in self._process.answers(request, sweep.run.timeout):
             if isinstance(answer, Failure):
                 failures.append(replace(answer, unit=max(answer.unit, 0)))
             else:

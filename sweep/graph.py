@@ -134,6 +134,9 @@ class Window:
     def outcomes(self) -> Iterator[Outcome]:
         """Give what becomes of the orders, as they end; more may be sent meanwhile."""
         for future in self._completed:
+            if future.status == "lost":  # the worker that held the receipt died: done again
+                self._completed.add(future)
+                continue
             order = self._futures.pop(future)
             if future.status == "finished":
                 yield Outcome(order, future.result(), None)

@@ -43,6 +43,13 @@ class Order:
     only: bytes | None = None
     """bool for each point of the block's box: the ones to compute. None: all of them.
     The others keep what is stored."""
+    alone: bool = False
+    """Compute each point by itself: one of them has killed a worker."""
+
+    @property
+    def name(self) -> str:
+        """What the note of its block calls it."""
+        return f"{self.generation}.{self.serial}"
 
 
 @dataclass(frozen=True)

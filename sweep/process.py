@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -37,12 +37,9 @@ class NumericsProcess:
             self.close()
             self._for = what
 
-    def answers(
-        self, request: Request, timeout: float, begin: Callable[[int], None] | None = None
-    ) -> Iterator[Answer | Failure]:
+    def answers(self, request: Request, timeout: float) -> Iterator[Answer | Failure]:
         """Send a request and give what comes back, unit by unit, as it comes.
 
-        `begin` is told each unit before it is computed.
         A unit that takes longer than `timeout` seconds, or that takes the process with it,
         ends the answers with a Failure that names it; the units after it were not done.
         """
@@ -62,8 +59,6 @@ class NumericsProcess:
                 return
             if isinstance(message, int):
                 number = message
-                if begin is not None:
-                    begin(number)
             else:
                 if isinstance(message, Failure):
                     message = replace(message, traceback=message.traceback + self._said())

@@ -65,10 +65,7 @@ def run_block(order: Order) -> Receipt:
     sweep = open_sweep(order.folder, order.generation)
     region = sweep.plan.regions[order.region]
     points = _ordered(sweep.plan, region, order)
-    note = InHand(
-        in_hand_file(sweep.folder, region.name, region.cell(order.block)),
-        f"{order.generation}.{order.serial}",
-    )
+    note = InHand(in_hand_file(sweep.folder, region.name, region.cell(order.block)), order.name)
     if (suspects := note.earlier()) is not None:
         return _died(order, region, [points[i] for i in suspects])
     note.begin()
@@ -108,8 +105,7 @@ def _computed(sweep: OpenSweep, order: Order, points: Points, note: InHand) -> R
     board = _board(sweep, sweep.plan.regions[order.region], order, points)
     process = slot()
     process.renew_for((order.folder, order.generation))
-    filling = Filling(board, points, process, sweep.folder, starts=order.starts, begin=note.at)
-    filling.run(order.block)
+    Filling(board, points, process, sweep.folder, order, note).run()
     return _commit(sweep, order, board, process.kernel, note)
 
 
@@ -161,7 +157,7 @@ def run_part(order: Order, start: int, stop: int) -> Partial:
     region = sweep.plan.regions[order.region]
     note = InHand(
         in_hand_file(sweep.folder, region.name, region.cell(order.block), f".{start}"),
-        f"{order.generation}.{order.serial}",
+        order.name,
     )
     retries = sweep.plan.sweep.run.retries
     deaths = len(note.earlier() or ()) if note.earlier() is not None else 0

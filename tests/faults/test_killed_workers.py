@@ -17,7 +17,7 @@ from sweep import cluster, planning
 from sweep.cluster import connect
 from sweep.in_hand import InHand
 from sweep.layout import LOST
-from tests.faults.tools import Hosts, Script, document, results
+from tests.faults.tools import Hosts, Script, document, results, wait
 
 pytestmark = pytest.mark.usefixtures("plugin")
 
@@ -47,15 +47,29 @@ def hosts(tmp_path: Path) -> Iterator[Hosts]:
 
 
 def test_all_workers_killed_at_once_cost_nothing(tmp_path: Path, quiet: dict[str, bytes]) -> None:
+    """Receipts that nobody has read yet die with them."""
     with connect(None, 2, dashboard=False) as client:
-        pids = client.run(os.getpid)
-        script = Script(3, lambda: [os.kill(pid, signal.SIGKILL) for pid in pids.values()])
+        pids = set(client.run(os.getpid).values())
+
+        def kill_them() -> None:
+            # the one that has just been read is still there
+            wait(lambda: states(client)["finished"] > 1, "a receipt that is not read yet")
+            for pid in pids:
+                os.kill(pid, signal.SIGKILL)
+            wait(lambda: states(client)["lost"] > 1, "a receipt that is lost")
+
+        script = Script(3, kill_them)
         result = sweep.run(SLOW, workspace=tmp_path, scheduler=client, progress=script)
 
         assert script.acted
-        assert not set(pids.values()) & set(client.run(os.getpid).values())
+        assert not pids & set(client.run(os.getpid).values())
     assert result.counts == COUNTS
     assert results(result.path) == quiet
+
+
+def states(client: Client) -> Counter[str]:
+    """Count the states of the orders that are out."""
+    return Counter(future.status for future in list(client.futures.values()))
 
 
 @pytest.mark.parametrize(
@@ -106,11 +120,17 @@ def test_a_scheduler_that_stays_away_ends_the_run_and_loses_nothing(
 # --- points that kill their worker ----------------------------------------------------------
 
 
-def killer(name: str, model: str = "poison", *, retries: int, at: int, **fixed: Any) -> Any:
-    """Write a sweep of 40 squares, of which one kills the worker it is computed on."""
+AT = 21
+"""The number that kills the worker it is computed on."""
+
+
+def killer(
+    diary: Path, model: str = "poison", *, points: int = 40, retries: int = 1
+) -> dict[str, Any]:
+    """Write a sweep of squares, of which one kills."""
     return document(
-        name, model, axes={"x": {"arange": [40]}}, run={"retries": retries},
-        fixed={"poison": "worker", "at": float(at), **fixed},
+        "killer", model, axes={"x": {"arange": [points]}}, run={"retries": retries},
+        fixed={"poison": "worker", "at": float(AT), "diary": str(diary)},
     )  # fmt: skip
 
 
@@ -119,19 +139,19 @@ def starts(diary: Path) -> Counter[float]:
     return Counter(map(float, diary.read_text().split()))
 
 
-def check_lost(result: sweep.Result, lost: int, deaths: int) -> None:
-    """Check that one point is lost, for the right reason, and its neighbours are right."""
+def check_lost(result: sweep.Result, deaths: int) -> None:
+    """Check that the killer is lost, for the right reason, and its neighbours are right."""
     data = result.open()
-    others = np.delete(np.arange(40), lost)
-    assert result.counts == {"ok": 38, "unstable": 1, "lost": 1}
-    assert data.status.values[lost] == LOST
-    assert data.attempts.values[lost] == deaths
-    assert np.isnan(data.square.values[lost])
+    others = np.delete(np.arange(data.x.size), AT)
+    assert result.counts == {"ok": data.x.size - 2, "unstable": 1, "lost": 1}
+    assert data.status.values[AT] == LOST
+    assert data.attempts.values[AT] == deaths
+    assert np.isnan(data.square.values[AT])
     assert (data.square.values[others] == others**2).all()
     assert (data.powers.values[others] == others[:, None] ** np.arange(4.0)).all()
     assert (data.attempts.values[others] == 1).all()
     (error,) = sweep.errors(result.path)
-    assert (error.kind, error.stage, error.point) == ("lost", "square", {"x": lost})
+    assert (error.kind, error.stage, error.point) == ("lost", "square", {"x": AT})
     assert error.attempts == deaths
     assert error.message == f"the worker died {deaths} times while it was at this point"
     assert sweep.verify(result.path, sample="100%").ok
@@ -140,26 +160,24 @@ def check_lost(result: sweep.Result, lost: int, deaths: int) -> None:
 
 def test_a_point_that_kills_its_worker_is_lost_and_takes_nothing_with_it(tmp_path: Path) -> None:
     diary = tmp_path / "diary"
-    content = killer("killer", retries=1, at=21, diary=str(diary))
 
-    result = sweep.run(content, workspace=tmp_path, workers=2)
+    result = sweep.run(killer(diary), workspace=tmp_path, workers=2)
 
-    check_lost(result, 21, deaths=2)
-    assert starts(diary)[21.0] == 2, "no more than retries + 1 workers have died"
+    check_lost(result, deaths=2)
+    assert starts(diary)[AT] == 2, "no more than retries + 1 workers have died"
 
 
 @pytest.mark.long
 def test_three_of_four_workers_die_and_the_last_one_finishes(tmp_path: Path, hosts: Hosts) -> None:
     diary = tmp_path / "diary"
-    content = killer("killer", retries=2, at=21, diary=str(diary))
     for _ in range(4):
         hosts.start_worker()
     hosts.wait_for(4)
 
-    result = sweep.run(content, workspace=tmp_path, scheduler=hosts.address)
+    result = sweep.run(killer(diary, retries=2), workspace=tmp_path, scheduler=hosts.address)
 
-    check_lost(result, 21, deaths=3)
-    assert starts(diary)[21.0] == 3
+    check_lost(result, deaths=3)
+    assert starts(diary)[AT] == 3
     ended = [w.poll() for w in hosts.workers]
     assert sorted(map(str, ended)) == ["-9", "-9", "-9", "None"]
 
@@ -167,12 +185,25 @@ def test_three_of_four_workers_die_and_the_last_one_finishes(tmp_path: Path, hos
 @pytest.mark.long
 def test_of_a_batch_under_suspicion_only_the_killer_is_lost(tmp_path: Path) -> None:
     diary = tmp_path / "diary"
-    content = killer("batch", "batched-poison", retries=1, at=21, diary=str(diary))
 
-    result = sweep.run(content, workspace=tmp_path, workers=2)
+    result = sweep.run(
+        killer(diary, "batched-poison", points=96), workspace=tmp_path, workers=2
+    )  # blocks of six: a batch of four, and one of two
 
-    check_lost(result, 21, deaths=2)
-    assert starts(diary)[21.0] <= 4
+    check_lost(result, deaths=2)
+    assert starts(diary)[AT] == 3, "once in its batch, then alone"
+
+
+@pytest.mark.long
+def test_blocks_that_only_waited_for_a_worker_that_died_are_not_blamed(tmp_path: Path) -> None:
+    """The scheduler gives up all that was queued on it, and says no more than that it died."""
+    diary = tmp_path / "diary"
+    once = {"distributed.scheduler.allowed-failures": 0}
+    with dask.config.set(once), connect(None, 1, dashboard=False) as client:
+        result = sweep.run(killer(diary), workspace=tmp_path, scheduler=client)
+
+    check_lost(result, deaths=2)
+    assert starts(diary)[AT] == 2
 
 
 @pytest.mark.long
@@ -180,17 +211,18 @@ def test_of_a_batch_under_suspicion_only_the_killer_is_lost(tmp_path: Path) -> N
 def test_without_notes_of_what_was_in_hand_blocks_are_halved(tmp_path: Path, model: str) -> None:
     """As where the notes are on a disk that a worker's death takes with it."""
     diary = tmp_path / "diary"
-    content = killer("halved", model, retries=0, at=21, diary=str(diary))
     once = {"distributed.scheduler.allowed-failures": 0}  # else each half costs four workers
     with dask.config.set(once), connect(None, 2, dashboard=False) as client:
         client.register_plugin(Forgetful())
+        content = killer(diary, model, points=96, retries=0)
         result = sweep.run(content, workspace=tmp_path, scheduler=client)
 
-    check_lost(result, 21, deaths=1)
+    check_lost(result, deaths=1)
 
 
 class Forgetful(WorkerPlugin):
-    """Has a worker find no notes of others."""
+    """Has a worker leave no notes."""
 
     def setup(self, worker: Worker) -> None:
-        InHand.earlier = lambda self: None
+        InHand.begin = lambda self: None  # type: ignore[method-assign]
+        InHand.is_mine = lambda self: True  # type: ignore[method-assign]

@@ -95,7 +95,7 @@ class Hosts:
     """A scheduler and workers, each a process as a user starts it; all on loopback."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self._port = free.getsockname()[1]
@@ -120,10 +120,12 @@ class Hosts:
         self.workers.append(worker)
         return worker
 
-    def wait_for(self, workers: int) -> None:
-        """Wait until so many workers have come."""
+    def wait_for(self, workers: int) -> dict[str, str]:
+        """Wait until so many workers have come; give their addresses by their names."""
         with Client(self.address) as client:
             client.wait_for_workers(workers)
+            told = client.scheduler_info(n_workers=-1)["workers"]
+        return {w["name"]: address for address, w in told.items()}
 
     def _start(
         self, what: str, *options: str, env: Mapping[str, str] | None = None,
@@ -132,7 +134,7 @@ class Hosts:
         command = [*before, sys.executable, "-P", "-m", f"distributed.cli.dask_{what}", *options,
                    "--host", "127.0.0.1", "--no-dashboard"]  # fmt: skip
         process = subprocess.Popen(
-            command, cwd=self._folder, env={**os.environ, **(env or {})},
+            command, cwd=self.folder, env={**os.environ, **(env or {})},
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         self._processes.append(process)

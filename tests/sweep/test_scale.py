@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
+from types import FrameType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -129,7 +129,7 @@ def test_the_scheduler_knows_a_window_of_many_blocks(
     assert result.complete
     assert len(outstanding) == len(tasks.all) == 200
     assert max(outstanding) == WINDOW * WORKERS
-    # the scheduler hears of a settled order's end a moment after the order that follows it
+    # the scheduler may hear of a settled order's end a moment after the order that follows it
     assert WORKERS < tasks.most <= 2 * WINDOW * WORKERS
 
 
@@ -188,8 +188,8 @@ def test_the_status_of_a_million_points_is_made_without_a_loop_over_them(
     assert calls[0] < 100_000
 
 
-def test_fifty_sweeps_are_looked_at_without_opening_a_store(tmp_path: Path) -> None:
-    for i in range(50):
+def test_the_status_of_all_sweeps_loads_nothing_that_reads_a_store(tmp_path: Path) -> None:
+    for i in range(5):
         plan = Plan(read(chains(10, 10, name=f"chains-{i}")))
         beginning.create(plan, tmp_path / f"chains-{i}")
         finish(plan, tmp_path / f"chains-{i}")
@@ -202,7 +202,7 @@ def test_fifty_sweeps_are_looked_at_without_opening_a_store(tmp_path: Path) -> N
     out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
     *rows, loaded = out.splitlines()
-    assert sum("100 ok" in row and "complete" in row for row in rows) == 50
+    assert sum("100 ok" in row and "complete" in row for row in rows) == 5
     assert loaded == ""
 
 
@@ -219,7 +219,7 @@ def test_status_arrays_that_take_long_are_written_seldom(
         written.append(now[0])
         now[0] += takes
 
-    monkeypatch.setattr(driving.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(driving, "time", SimpleNamespace(monotonic=lambda: now[0]))
     monkeypatch.setattr(driving.store.StatusWriter, "write", write)
     plan = Plan(read(chains(10, 10)))
     beginning.create(plan, tmp_path / "chains")
