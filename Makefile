@@ -16,7 +16,7 @@ demo: $(STAMP)  ## run the main example and draw it
 	$(BIN)/python examples/demo.py
 
 test: $(STAMP)  ## the quick form of all tests
-	$(BIN)/python -m pytest -q -m "not long"
+	$(BIN)/python -m pytest -q -m "not long" -n 2 --dist loadfile
 
 test-long: $(STAMP) minimum  ## every test, the long forms too
 	$(BIN)/python -m pytest -q
@@ -36,7 +36,7 @@ minimum:  ## the quick tests with the oldest versions that pyproject.toml allows
 	$(PYTHON) tests/minimum.py > .venv-minimum/requirements.txt
 	.venv-minimum/bin/pip install --quiet -r .venv-minimum/requirements.txt
 	.venv-minimum/bin/pip install --quiet --no-deps -e .
-	.venv-minimum/bin/python -m pytest -q -m "not long"
+	.venv-minimum/bin/python -m pytest -q -m "not long" -n 2 --dist loadfile
 
 clean:
 	rm -rf $(VENV) .venv-minimum results

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import os
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from pathlib import Path
+from typing import Any
 
 import dask
 from distributed import Client, LocalCluster, Worker, get_worker
@@ -117,8 +119,13 @@ def _interrupts_held() -> Iterator[None]:
 
 
 @contextmanager
-def watched(client: Client, say: Callable[[str], None]) -> Iterator[None]:
-    """Say so when the cluster has been without workers for a while, as long as this lasts."""
+def watched(
+    client: Client, say: Callable[[str], None], look: Callable[[], None] = lambda: None
+) -> Iterator[None]:
+    """Say so when the cluster has been without workers for a while, as long as this lasts.
+
+    `look` is called now and then, in another thread.
+    """
     over = threading.Event()
 
     def watch() -> None:
@@ -126,6 +133,7 @@ def watched(client: Client, say: Callable[[str], None]) -> Iterator[None]:
         while not over.wait(WATCH_SECONDS):
             try:
                 there = bool(client.nthreads())
+                look()
             except (OSError, TimeoutError, RuntimeError):
                 continue  # whoever waits for results hears of a lost scheduler
             now = time.monotonic()
@@ -204,9 +212,9 @@ def survey(client: Client, workspace: Path, model: Model) -> dict[str, WorkerRep
     token = workspace.resolve() / f".worker-check-{os.getpid()}"
     token.touch()
     try:
-        reports = client.run(
-            look_at_worker, str(token), versions(), model.name, model.revision, on_error="return"
-        )
+        told = (str(token), versions(), model.name, model.revision)
+        there = list(client.nthreads())
+        reports: dict[str, object] = client.sync(_looked_at, client, there, told)
     finally:
         token.unlink(missing_ok=True)
     return {
@@ -215,7 +223,22 @@ def survey(client: Client, workspace: Path, model: Model) -> dict[str, WorkerRep
     }
 
 
+async def _looked_at(client: Client, there: list[str], told: tuple[Any, ...]) -> dict[str, object]:
+    """Ask workers all at once, and wait for each no longer than `WAIT_SECONDS`."""
+
+    async def one(address: str) -> object:
+        question = client.run(look_at_worker, *told, workers=[address], on_error="return")
+        try:
+            return (await asyncio.wait_for(question, WAIT_SECONDS))[address]
+        except TimeoutError as error:
+            return error
+
+    return dict(zip(there, await asyncio.gather(*map(one, there)), strict=True))
+
+
 def _cannot_answer(error: object) -> str:
+    if isinstance(error, TimeoutError):
+        return f"does not answer within {WAIT_SECONDS} s. Stop it, or start it again"
     text = f"cannot run modesweep ({type(error).__name__}: {error})"
     return f"{text}. Install the same version of it there, where no other `sweep` hides it"
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sweep import store
 from sweep.calibration import Work, added, learn
 from sweep.cluster import survey, watched
-from sweep.graph import MOST_OUTSTANDING, WINDOW, Outcome, Queue, Window
+from sweep.graph import MOST_OUTSTANDING, WINDOW, CalledBackError, Outcome, Queue, Window
 from sweep.in_hand import InHand
 from sweep.layout import FAILED, LOST, TODO, in_hand_file
 from sweep.ledger import BlockRow, Ledger
@@ -76,8 +76,9 @@ class Driver:
         began = {"started": time.time(), "slots": slots, "predicted_done": predicted}
         self.ledger.note("run", began)
         self.progress.cluster(slots, link)
-        with watched(client, self.progress.note):
-            _Session(self, client, slots).run()
+        session = _Session(self, client, slots)
+        with watched(client, self.progress.note, session.call_back):
+            session.run()
 
     def count(self, receipt: Receipt) -> None:
         """Count what a block took."""
@@ -151,6 +152,10 @@ class _Session:
             self._commit(final=True)
             self._driver.state.running.clear()
             self._window.drop()
+
+    def call_back(self) -> None:
+        """Free orders from workers that are gone."""
+        self._window.call_back()
 
     def _feed(self) -> None:
         driver = self._driver
@@ -310,6 +315,12 @@ class _Session:
         self._window.submit(replace(order, serial=self._driver.serial()))
 
     def _after_error(self, order: Order, error: BaseException | None) -> None:
+        if isinstance(error, CalledBackError):
+            if self._noted(order, self._points(order)) is None:
+                self._window.submit(replace(order, serial=self._driver.serial()))
+            else:
+                self._after_death(order, None)
+            return
         if not isinstance(error, ImportError | AttributeError):
             raise error or RuntimeError("a task ended without a result")
         # a worker that cannot load the order: find it among those that have joined

@@ -84,6 +84,7 @@ def decide(folder: Path, plan: Plan) -> None:
     before = store.stored_attributes(folder)
     attributes = store.attributes(plan, before["versions"], before["blas"])
     store.create(fresh, plan, attributes | {n: before[n] for n in KEPT_ATTRIBUTES})
+    store.keep_codecs(fresh, folder, plan)
     write_files(frozen_files(fresh, plan))
     sync_tree(fresh)
     fresh.replace(extension_folder(folder))

@@ -8,6 +8,7 @@ The scheduler never knows more than the window, whatever the size of the sweep.
 from __future__ import annotations
 
 import heapq
+import time
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import Any
 from distributed import Client, Future, as_completed
 from distributed.scheduler import KilledWorker
 
+from sweep import cluster
 from sweep.messages import Order, Receipt
 from sweep.planning import Plan
 from sweep.problems import UnreachableError
@@ -30,6 +32,10 @@ MOST_OUTSTANDING = 1000
 
 class SchedulerLostError(ConnectionError):
     """The scheduler does not know a task any more."""
+
+
+class CalledBackError(Exception):
+    """An order was bound to workers that are gone."""
 
 
 class Queue:
@@ -99,6 +105,9 @@ class Window:
         self._client = client
         self._plan = plan
         self._futures: dict[Future, Order] = {}
+        self._bound: dict[Future, set[str]] = {}
+        """The only workers that may do an order, where some are of no use."""
+        self._called_back: set[Future] = set()
         self._completed = as_completed(raise_errors=False)
         self.avoid: set[str] = set()
         """Addresses of workers that are of no use."""
@@ -116,20 +125,31 @@ class Window:
         UnreachableError : every worker is of no use
         """
         region = self._plan.regions[order.region]
-        where = self._where()
+        fit = self._fit_workers() if self.avoid else set()
+        where = {"workers": sorted(fit), "allow_other_workers": False} if fit else {}
         future = self._tree(order, region, where) if region.tree else self._block(order, where)
         self._futures[future] = order
+        if fit:
+            self._bound[future] = fit
         self._completed.add(future)
 
-    def _where(self) -> dict[str, Any]:
-        """Restrict orders to workers that are of use, where some are not."""
-        if not self.avoid:
-            return {}
-        fit = [address for address in self._client.nthreads() if address not in self.avoid]
-        if not fit:
-            msg = "No worker of the cluster can do this sweep any more."
-            raise UnreachableError(msg)
-        return {"workers": fit, "allow_other_workers": False}
+    def _fit_workers(self) -> set[str]:
+        """Give the workers that are of use; wait for one where there is none."""
+        give_up = time.monotonic() + cluster.WAIT_SECONDS
+        while not (fit := set(self._client.nthreads()) - self.avoid):
+            if time.monotonic() > give_up:
+                msg = "No worker of the cluster can do this sweep any more."
+                raise UnreachableError(msg)
+            time.sleep(0.1)
+        return fit
+
+    def call_back(self) -> None:
+        """Call orders back that are bound to workers which are all gone; from any thread."""
+        there = set(self._client.nthreads())
+        for future, bound in list(self._bound.items()):
+            if not bound & there and there - self.avoid:
+                self._called_back.add(future)
+                future.cancel()
 
     def outcomes(self) -> Iterator[Outcome]:
         """Give what becomes of the orders, as they end; more may be sent meanwhile."""
@@ -138,8 +158,12 @@ class Window:
                 self._completed.add(future)
                 continue
             order = self._futures.pop(future)
+            self._bound.pop(future, None)
             if future.status == "finished":
                 yield Outcome(order, future.result(), None)
+            elif future in self._called_back:
+                self._called_back.discard(future)
+                yield Outcome(order, None, CalledBackError())
             else:
                 yield Outcome(order, None, _error_of(future))
             future.release()
@@ -150,6 +174,7 @@ class Window:
         for future in list(self._futures):
             future.release()
         self._futures.clear()
+        self._bound.clear()
 
     def _block(self, order: Order, where: dict[str, Any]) -> Future:
         return self._client.submit(

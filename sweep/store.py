@@ -32,6 +32,7 @@ from sweep.upgrading import FORMAT
 from sweep.values import unit_of
 
 MISSING_FLAG = 255
+STATUS_ARRAYS = ("status", "attempts", "seconds")
 # the checksum comes last, so that every reader finds a damaged byte before it unpacks one
 _CODECS = (BloscCodec(cname="zstd", clevel=3, shuffle="shuffle"), Crc32cCodec())
 _TEXT_CODECS = (ZstdCodec(level=3), Crc32cCodec())
@@ -158,6 +159,15 @@ def attributes(plan: Plan, versions: Mapping[str, str], kernel: str) -> dict[str
     }
 
 
+def keep_codecs(fresh: Path, stored: Path, plan: Plan) -> None:
+    """Let arrays that were allocated anew be packed as the chunks that are there already."""
+    for name in (*plan.arrays, *STATUS_ARRAYS):
+        path = fresh / DATA / name / "zarr.json"
+        new = json.loads(path.read_text())
+        old = json.loads((stored / DATA / name / "zarr.json").read_text())
+        path.write_text(json.dumps({**new, "codecs": old["codecs"]}, indent=1))
+
+
 def stored_attributes(folder: Path) -> dict[str, Any]:
     """Read the attributes of a store."""
     group = zarr.open_group(LocalStore(folder / DATA), mode="r", zarr_format=3)
@@ -250,7 +260,7 @@ class StatusWriter:
 
     def __init__(self, folder: Path) -> None:
         group = zarr.open_group(LocalStore(folder / DATA), mode="r+", zarr_format=3)
-        self._arrays = {name: group[name] for name in ("status", "attempts", "seconds")}
+        self._arrays = {name: group[name] for name in STATUS_ARRAYS}
 
     def write(self, values: Mapping[str, NDArray[Any]]) -> None:
         """Bring the arrays up to date."""

@@ -22,6 +22,11 @@ from sweep.reading import status
 from sweep.state import SweepState
 
 COMMAND = [sys.executable, "-P", "-c", "from sweep.cli.main import main; main()"]
+SMALL_BLOCKS = [
+    sys.executable, "-P", "-c", "from sweep import planning; planning.LEAST_SECONDS = 0.0; "
+    "from sweep.cli.main import main; main()",
+]  # fmt: skip
+"""The command, but quick points are not put together into large blocks."""
 NOT_RESULTS = ("seconds", "attempts")
 """They tell what happened to a point, not what it is."""
 
@@ -31,14 +36,25 @@ def document(name: str, model: str = "poison", **tables: Any) -> dict[str, Any]:
     return {"modesweep": 1, "name": name, "model": model, **tables}
 
 
-def start(content: dict[str, Any], folder: Path, *options: str) -> subprocess.Popen[str]:
+def start(
+    content: dict[str, Any], folder: Path, *options: str, command: list[str] = COMMAND
+) -> subprocess.Popen[str]:
     """Start `modesweep run` in a process group of its own, as a terminal would."""
     file = folder / f"{content['name']}.toml"
     file.write_text(to_toml(content))
     return subprocess.Popen(
-        [*COMMAND, "run", str(file), "--workspace", str(folder / "results"), *options],
+        [*command, "run", str(file), "--workspace", str(folder / "results"), *options],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
     )  # fmt: skip
+
+
+def modesweep(*arguments: object) -> tuple[int, str]:
+    """Run a command to its end; give its exit code and all that it said."""
+    done = subprocess.run(
+        [*COMMAND, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, check=False, timeout=120,
+    )  # fmt: skip
+    return done.returncode, done.stdout
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
@@ -83,6 +99,13 @@ def results(sweep: Path) -> dict[str, bytes]:
         n: repr(a.tolist()).encode() if a.dtype.kind in "TOU" else a.tobytes()
         for n, a in arrays.items()
     }
+
+
+def may_mount() -> bool:
+    """Say whether a process may have file systems of its own."""
+    return (
+        subprocess.run(["unshare", "-m", "true"], check=False, capture_output=True).returncode == 0
+    )
 
 
 def children_of(pid: int) -> list[int]:
