@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import sweep
 from sweep import planning
+from sweep.extending import grown
 from sweep.planning import Plan
 from sweep.problems import RefusedError
 from sweep.spec import Sweep
@@ -193,3 +194,73 @@ def test_planned_bytes_and_files_are_what_is_written(tmp_path: Path, client: Cli
     sizes = {n: stored[n].size * planning.ITEM_BYTES[Plan(read(content)).variables[n].dtype]
              for n in names}  # fmt: skip
     assert sum(sizes.values()) == planned.bytes
+
+
+# --- axes that grow -------------------------------------------------------------------------
+
+
+@st.composite
+def grown_plans(draw: st.DrawFn) -> tuple[Plan, Plan]:
+    """A plan, and what it becomes with more values on some of its axes."""
+    before = draw(plans())
+    new = {
+        "surface": draw(SURFACES), "layers": draw(LAYERS),
+        "adlayer_mass_ratio": [n / 10 for n in draw(RATIOS)], "material": ["Kr", "Ne"],
+    }  # fmt: skip
+    axes = draw(st.lists(st.sampled_from(sorted(before.sweep.axes)), min_size=1, unique=True))
+    after = grown(before, {n: new[n] for n in axes})
+    again = draw(st.lists(st.sampled_from(sorted(before.sweep.axes)), unique=True))
+    return before, grown(after, {n: draw(st.permutations(new[n])) for n in again})
+
+
+def elements(plan: Plan, name: str) -> dict[tuple[int, ...], tuple[int, ...]]:
+    """From each instance and piece of a region to the cell of its block."""
+    region = plan.regions[name]
+    found = {}
+    for block in range(region.blocks):
+        *_, piece = cell = region.cell(block)
+        for place in itertools.product(*(range(s.start, s.stop) for s in region.box(block))):
+            assert (*place, piece) not in found, "an instance is in two blocks"
+            found[*place, piece] = cell
+    return found
+
+
+@settings(max_examples=40, derandomize=True, deadline=None)
+@given(grown_plans())
+def test_a_grown_plan_covers_everything_once_and_moves_nothing(pair: tuple[Plan, Plan]) -> None:
+    before, after = pair
+    for name, region in after.regions.items():
+        old, new = elements(before, name), elements(after, name)
+        assert len(new) == region.instances * region.grid[-1]
+        assert {place: new[place] for place in old} == old
+
+
+@settings(max_examples=40, derandomize=True, deadline=None)
+@given(grown_plans())
+def test_no_chunk_of_a_grown_plan_has_two_blocks(pair: tuple[Plan, Plan]) -> None:
+    _, after = pair
+    for name, array in after.arrays.items():
+        region = after.regions[array.region]
+        owner: dict[tuple[int, ...], int] = {}
+        for block in range(region.blocks):
+            box = [*region.box(block)]
+            if region.divided and region.cut in after.variables[name].dims:
+                box.append(slice(*region.cut_range(block)))
+            own = array.shape[len(box) :]
+            spans = [
+                range(s.start // c, -(-s.stop // c))
+                for s, c in zip([*box, *(slice(0, n) for n in own)], array.chunk, strict=True)
+            ]
+            for chunk in itertools.product(*spans):
+                assert owner.setdefault(chunk, block) == block
+
+
+@settings(max_examples=40, derandomize=True, deadline=None)
+@given(grown_plans())
+def test_a_grown_plan_keeps_the_chunk_grid_and_has_room_for_all(pair: tuple[Plan, Plan]) -> None:
+    before, after = pair
+    for name, array in after.arrays.items():
+        assert array.chunk == before.arrays[name].chunk
+        assert all(n >= old for n, old in zip(array.shape, before.arrays[name].shape, strict=True))
+    frozen = json.loads(json.dumps(after.frozen()))
+    assert Plan(after.sweep, frozen).regions == after.regions
