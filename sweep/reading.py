@@ -78,6 +78,15 @@ class FailedPoint:
         Evaluator(self._plan.model).whole(stage, self._plan.sweep.point(self._index()))
 
     @property
+    def points(self) -> int:
+        """How many points of the sweep need it."""
+        dims = self._plan.dims_of(self._plan.model.stage(self.stage))
+        at = dict(zip(dims, self._place, strict=True))
+        box = [slice(at[d], at[d] + 1) if d in at else slice(None)
+               for d in range(len(self._plan.sweep.dims))]  # fmt: skip
+        return int(self._plan.sweep.wanted(box).sum())
+
+    @property
     def command(self) -> str:
         """The line that computes the point in a shell, which raises what it raised."""
         dims = zip(self._plan.sweep.dims, self._index(), strict=True)
@@ -96,7 +105,8 @@ class FailedPoint:
         """Give plain values, for JSON."""
         return {
             "stage": self.stage, "point": self.point, "kind": self.kind,
-            "message": self.message, "attempts": self.attempts, "traceback": self.traceback,
+            "message": self.message, "attempts": self.attempts, "points": self.points,
+            "traceback": self.traceback,
             "command": self.command,
         }  # fmt: skip
 

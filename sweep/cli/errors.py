@@ -25,7 +25,11 @@ def command(
 
 
 def _show(kind: str, message: str, points: list[FailedPoint]) -> None:
-    print(f"{len(points)} points, {kind} in stage {points[0].stage}: {message}")
+    needed_by = sum(p.points for p in points)
+    shared = "" if needed_by == len(points) else f" that {needed_by:,} points need"
+    what = "point" if not shared else "calculation"
+    count = f"{len(points):,} {what}{'' if len(points) == 1 else 's'}{shared}"
+    print(f"{count}, {kind} in stage {points[0].stage}: {message}")
     for p in points[:MOST_POINTS]:
         at = " ".join(f"{axis}={value}" for axis, value in p.point.items()) or "the only point"
         print(f"  {at}  (attempts: {p.attempts})")

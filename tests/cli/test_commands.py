@@ -338,7 +338,7 @@ def test_errors_of_a_sweep_as_text_and_as_json(home: Path) -> None:
     assert "misbehave" in text
     assert "Traceback" in error.pop("traceback")
     assert error == {
-        "stage": "square", "point": {"x": 3.0}, "kind": "exception", "attempts": 1,
+        "stage": "square", "point": {"x": 3.0}, "kind": "exception", "attempts": 1, "points": 1,
         "message": "RuntimeError: this number is poison",
         "command": "modesweep point results/poison x=3.0",
     }  # fmt: skip
