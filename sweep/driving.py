@@ -118,7 +118,7 @@ class Driver:
     def write_status(self, *, final: bool = False) -> None:
         """Bring the status arrays up to date, at most once a second."""
         now = time.monotonic()
-        if final or now >= self._status_due:
+        if (final or now >= self._status_due) and self.owner.in_charge:
             self._status.write(self.state.arrays())
             took = time.monotonic() - now
             self._status_due = now + max(STATUS_SECONDS, took / STATUS_SHARE)

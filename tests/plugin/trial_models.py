@@ -73,6 +73,9 @@ def misbehave(poison):
     if poison == "worker":
         os.kill(os.getppid(), signal.SIGKILL)
         time.sleep(3600)
+    if poison.startswith("wait:"):
+        while not Path(poison[5:]).exists():
+            time.sleep(0.02)
 
 
 class Poison(Model):
