@@ -77,7 +77,7 @@ class Driver:
         self.ledger.note("run", began)
         self.progress.cluster(slots, link)
         session = _Session(self, client, slots)
-        with watched(client, self.progress.note, session.call_back):
+        with watched(client, self.progress.note, session.look_around):
             session.run()
 
     def count(self, receipt: Receipt) -> None:
@@ -153,8 +153,10 @@ class _Session:
             self._driver.state.running.clear()
             self._window.drop()
 
-    def call_back(self) -> None:
-        """Free orders from workers that are gone."""
+    def look_around(self) -> None:
+        """Give work to workers that have come, and orders of those that are gone to others."""
+        slots = sum(self._client.nthreads().values())
+        self._most = min(WINDOW * max(slots, 1), MOST_OUTSTANDING)
         self._window.call_back()
 
     def _feed(self) -> None:
@@ -237,13 +239,15 @@ class _Session:
             self._window.submit(replace(order, serial=self._driver.serial()))
             return
         if points.sum() > 1:
-            self._pieces.setdefault(key, [])[:0] = self._divided(order, points, suspects)
-        elif order.starts < self._driver.plan.sweep.run.retries:
-            again = replace(order, starts=order.starts + 1, only=points.tobytes())
-            self._pieces.setdefault(key, []).insert(0, again)
+            pieces = list(self._divided(order, points, suspects))
         else:
-            self._receipts.append((None, self._lost(order, points)))
-            self._note(order).end()
+            pieces = [replace(order, starts=order.starts + 1, only=points.tobytes())]
+        retries = self._driver.plan.sweep.run.retries
+        for piece in pieces:
+            if piece.starts > retries:
+                self._receipts.append((None, self._lost(piece)))
+                self._note(order).end()
+        self._pieces.setdefault(key, [])[:0] = [p for p in pieces if p.starts <= retries]
         self._next_piece(key)
 
     def _noted(self, order: Order, points: NDArray[np.bool_]) -> bytes | None:
@@ -285,11 +289,13 @@ class _Session:
         starts = order.starts + 1 if known and not alone else order.starts
         yield replace(order, only=first.tobytes(), starts=starts, alone=bool(alone))
 
-    def _lost(self, order: Order, points: NDArray[np.bool_]) -> BlockRow:
+    def _lost(self, order: Order) -> BlockRow:
+        """Give up the points of an order."""
+        points = self._points(order)
         plan = self._driver.plan
         region = plan.regions[order.region]
         stage = plan.model.stage(region.stages[-1])
-        starts = order.starts + 1
+        starts = order.starts
         message = f"the worker died {starts} times while it was at this point"
         corner = [s.start for s in region.box(order.block)]
         dims = [region.dims.index(d) for d in plan.dims_of(stage)]

@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 
+import h5py
 import pandas as pd
 import pytest
 import yaml
@@ -14,7 +15,6 @@ from distributed import Client
 import sweep
 from tests.cli.test_commands import modesweep
 
-h5py = pytest.importorskip("h5py")
 pytestmark = pytest.mark.usefixtures("plugin")
 
 LITTLE = {

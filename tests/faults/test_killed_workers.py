@@ -13,10 +13,13 @@ import pytest
 from distributed import Client, Worker, WorkerPlugin
 
 import sweep
-from sweep import cluster, planning
+from sweep import cluster, driving, planning
 from sweep.cluster import connect
+from sweep.graph import Window
 from sweep.in_hand import InHand
 from sweep.layout import LOST
+from sweep.messages import Receipt
+from sweep.state import SweepState
 from tests.faults.tools import Hosts, Script, document, results, wait
 
 pytestmark = pytest.mark.usefixtures("plugin")
@@ -115,6 +118,59 @@ def test_a_scheduler_that_stays_away_ends_the_run_and_loses_nothing(
     after = sweep.run(SLOW, workspace=tmp_path, scheduler=client)
     assert after.counts == COUNTS
     assert results(after.path) == quiet
+
+
+@pytest.mark.long
+def test_workers_that_come_later_share_the_work(
+    tmp_path: Path, hosts: Hosts, quiet: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "WATCH_SECONDS", 0.1)
+    monkeypatch.setattr(driving, "WINDOW", 1)
+    looks, look = [], Window.call_back
+    monkeypatch.setattr(Window, "call_back", lambda self: (looks.append(1), look(self)))
+
+    class Crowd(Script):
+        most = 0
+
+        def update(self, state: SweepState, receipt: Receipt | None) -> None:
+            super().update(state, receipt)
+            self.most = max(self.most, len(state.running))
+
+    def more() -> None:
+        hosts.start_worker()
+        hosts.start_worker()
+        hosts.wait_for(3)
+        seen = len(looks)
+        wait(lambda: len(looks) > seen + 1, "a look at the workers")
+
+    hosts.start_worker()
+    hosts.wait_for(1)
+    script = Crowd(2, more)
+
+    result = sweep.run(SLOW, workspace=tmp_path, scheduler=hosts.address, progress=script)
+
+    assert script.most > 1
+    assert results(result.path) == quiet
+
+
+@pytest.mark.long
+def test_a_sum_in_parts_survives_the_workers_that_hold_its_parts(
+    tmp_path: Path, client: Client
+) -> None:
+    content = document(
+        "sums", "lattice-sum", fixed={"sites": 12_345, "slow": True},
+        axes={"exponent": [1.5, 2.0, 2.5, 3.0]},
+    )  # fmt: skip
+    whole = sweep.run(content, workspace=tmp_path / "quiet", scheduler=client)
+    with connect(None, 2, dashboard=False) as other:
+        pids = set(other.run(os.getpid).values())
+        script = Script(1, lambda: [os.kill(pid, signal.SIGKILL) for pid in pids])
+        result = sweep.run(content, workspace=tmp_path, scheduler=other, progress=script)
+
+    assert script.acted
+    assert result.counts == {"ok": 4}
+    assert results(result.path) == results(whole.path)
+    assert not list(result.path.glob(".in_hand/*"))
 
 
 # --- points that kill their worker ----------------------------------------------------------

@@ -10,15 +10,17 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from distributed import Client
 
 import sweep
-from sweep import planning
+from sweep import beginning, extending, planning
 from sweep.driving import Driver, _Session
 from sweep.layout import lock_file
 from sweep.ledger import Ledger
@@ -126,6 +128,47 @@ def test_looking_at_a_sweep_does_not_keep_an_owner_out(
         result = sweep.run(OWNED, workspace=begun.parent, scheduler=client)
 
     assert results(result.path) == quiet
+
+
+NESTED: dict[str, tuple[Any, str, Callable[[Path, Client], Any]]] = {
+    "extend": (
+        extending, "grown",
+        lambda path, client: sweep.extend(path, {"x": [200.0]}, scheduler=client),
+    ),
+    "retry": (
+        beginning, "check_revision", lambda path, client: sweep.retry(path, scheduler=client)
+    ),
+    "run": (
+        beginning, "found",
+        lambda path, client: sweep.run(OWNED, workspace=path.parent, scheduler=client),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("command", NESTED)
+def test_an_extension_by_another_meanwhile_is_seen(
+    begun: Path, client: Client, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """It comes after the command has read the sweep, and before it owns it."""
+    module, name, run = NESTED[command]
+    function, calls = getattr(module, name), []
+
+    def with_another(*args: Any) -> Any:
+        found = function(*args)
+        if not calls:
+            calls.append(name)
+            sweep.extend(begun, {"x": [100.0]}, compute=False)
+        return found
+
+    monkeypatch.setattr(module, name, with_another)
+
+    result = run(begun, client)
+
+    assert calls
+    there = set(sweep.open(begun).x.values)
+    assert there == {*range(60), 100.0, *([200.0] if command == "extend" else [])}
+    assert result.counts == {"ok": len(there) - 1, "unstable": 1}
+    assert sweep.verify(begun, sample="100%").ok
 
 
 # --- taking over ----------------------------------------------------------------------------

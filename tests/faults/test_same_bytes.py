@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from distributed import Client
+from distributed import Client, LocalCluster
 
 import sweep
 from sweep import planning
@@ -52,6 +52,24 @@ def test_cutting_does_not_change_a_byte(
 
     assert result.complete
     assert results(result.path) == plain[content["name"]]
+
+
+def test_the_slots_of_one_worker_do_not_mix_up_their_blocks(
+    tmp_path: Path, plain: dict[str, dict[str, bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They share the store that the worker has open."""
+    monkeypatch.setattr(planning, "LEAST_SECONDS", 0.0)
+    monkeypatch.setattr(planning, "LEAST_BLOCKS", 80)
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=4, processes=False, protocol="tcp",
+                     host="127.0.0.1", dashboard_address="127.0.0.1:0",
+                     worker_dashboard_address="127.0.0.1:0") as one,
+        Client(one) as client,
+    ):  # fmt: skip
+        result = sweep.run(CHAINS, workspace=tmp_path, scheduler=client)
+
+    assert results(result.path) == plain["chains"]
+    assert sweep.verify(result.path, sample=1).ok
 
 
 def test_the_cuttings_really_differ(monkeypatch: pytest.MonkeyPatch) -> None:

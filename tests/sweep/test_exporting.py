@@ -17,7 +17,6 @@ import sweep
 from sweep.exports import csv_tables, exportable, netcdf
 from sweep.exports.exportable import Field
 
-pytest.importorskip("h5netcdf")
 pytestmark = pytest.mark.usefixtures("plugin")
 
 CM_PER_THZ = 1e12 / 2.99792458e10
@@ -173,7 +172,10 @@ def test_tables_are_read_by_pandas_as_the_store_is(stores: Path, tmp_path: Path,
     store = sweep.open(name, stores).load()
     seen = set()
     for file in files[:-1]:
-        table = pd.read_csv(file, keep_default_na=False, na_values=[""], dtype={"surface": str})
+        table = pd.read_csv(
+            file, keep_default_na=False, na_values=[""], dtype={"surface": str},
+            float_precision="round_trip",  # pandas 2 rounds the last digit otherwise
+        )  # fmt: skip
         for column in set(table.columns) - set(store.coords):
             variable = column.removesuffix("_real").removesuffix("_imag")
             array = store[variable]

@@ -1,108 +1,196 @@
-"""Workspaces of every format that was ever written are opened, and gone on with, for ever.
+"""Workspaces of every format that was ever written are opened, and gone on with.
 
-`tests/references/stores/format-N.tar.gz` was written by the version that made format N, and
-is never made anew. Format 1 (0.1.0) holds three sweeps: `chain-ends`, complete, one point of
-it skipped; `thin-slabs`, four points of which have failed; `interrupted`, whose region `end`
-is not in the ledger.
+Format 1 was written by version 0.1: three sweeps, one of them interrupted.
 """
 
+from __future__ import annotations
+
+import sqlite3
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import xarray
 from distributed import Client
 
 import sweep
-from sweep.layout import sweep_file
-from sweep.upgrading import FORMAT
-from tests.faults.tools import results
+from sweep import upgrading
+from sweep.layout import FAILED, SKIPPED
 
 STORES = Path(__file__).parents[1] / "references" / "stores"
-FORMATS = [1]
+COUNTS = {
+    "chain-ends": {"ok": 5, "skipped": 1},
+    "thin-slabs": {"ok": 4, "failed": 4},
+    "interrupted": {"todo": 4},
+}
+LOOKS: dict[str, Callable[[Path], object]] = {
+    "status": sweep.status,
+    "errors": sweep.errors,
+    "open": lambda path: sweep.open(path).load(),
+    "query": lambda path: sweep.query(path, "status == 'ok'"),
+}
 
 
-def unpacked(number: int, folder: Path) -> Path:
-    with tarfile.open(STORES / f"format-{number}.tar.gz") as packed:
-        packed.extractall(folder, filter="data")
-    return folder / f"format-{number}"
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    with tarfile.open(STORES / "format-1.tar.gz") as file:
+        file.extractall(tmp_path, filter="data")
+    return tmp_path / "format-1"
 
 
-@pytest.fixture(params=FORMATS)
-def workspace(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    return unpacked(request.param, tmp_path)
+def contents(path: Path) -> dict[Path, bytes]:
+    return {p: p.read_bytes() for p in path.rglob("*") if p.is_file()}
 
 
-def content(folder: Path) -> dict[str, bytes]:
-    return {
-        str(p.relative_to(folder)): p.read_bytes()
-        for p in folder.rglob("*") if p.is_file() and not p.name.endswith(("-wal", "-shm"))
+def format_of(path: Path) -> int:
+    db = sqlite3.connect(path / "ledger.sqlite")
+    (version,) = db.execute("pragma user_version").fetchone()
+    db.close()
+    return int(version)
+
+
+def document(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = dict(sweep.read(path / "sweep.toml").document)
+    return found
+
+
+def check_same(path: Path, fresh: xarray.Dataset) -> None:
+    """Compare values with those of a sweep of today; other machines round otherwise."""
+    data = sweep.open(path)
+    assert set(data.variables) == set(fresh.variables)
+    for name in set(data.data_vars) - {"seconds", "attempts", "surface_weight"}:
+        now = fresh[name].sel({d: data[d] for d in data[name].dims if d in fresh.indexes})
+        if data[name].dtype.kind == "f":
+            np.testing.assert_allclose(data[name], now, rtol=1e-9, atol=1e-12, err_msg=str(name))
+        else:
+            np.testing.assert_array_equal(data[name], now, err_msg=str(name))
+
+
+@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("name", COUNTS)
+def test_looking_at_an_old_sweep_changes_nothing(workspace: Path, name: str, look: str) -> None:
+    before = contents(workspace)
+
+    LOOKS[look](workspace / name)
+
+    assert contents(workspace) == before
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_an_old_sweep_is_as_far_as_it_was(workspace: Path, name: str) -> None:
+    status = sweep.status(name, workspace)
+
+    assert status.counts == COUNTS[name]
+    assert not status.running
+    assert sweep.errors(name, workspace) == [] or name == "thin-slabs"
+
+
+def test_old_failures_keep_their_reasons(workspace: Path) -> None:
+    found = sweep.errors("thin-slabs", workspace)
+
+    assert {(e.point["layers"], e.point["material"]) for e in found} == {
+        (3, "Ar"), (3, "Xe"), (5, "Ar"), (5, "Xe"),
     }  # fmt: skip
+    for e in found:
+        assert (e.point["surface_bond_ratio"], e.stage, e.kind) == (0.001, "structure", "exception")
+        assert "did not come to rest" in e.message
+        assert "relaxed_heights" in e.traceback
+        assert e.attempts == 1
 
 
-def fresh(name: str, workspace: Path, client: Client) -> dict[str, bytes]:
-    """Compute the same sweep anew."""
-    file = sweep_file(workspace / name)
-    return results(sweep.run(file, workspace=workspace / "anew", scheduler=client).path)
+def test_old_results_are_right(workspace: Path, client: Client) -> None:
+    path = workspace / "chain-ends"
+    stored = sweep.open(path).load()
+
+    fresh = sweep.run(document(path) | {"name": "fresh"}, workspace=workspace, scheduler=client)
+
+    check_same(path, fresh.open())
+    assert stored.status.sel(mass_ratio=2, end_mass_ratio=0.5).item() == SKIPPED
+    assert sweep.verify("thin-slabs", workspace=workspace, sample="100%").ok
+    rows = sweep.query("chain-ends", "frequency_squared > 3", workspace=workspace)
+    expected = int((stored.frequency_squared > 3).sum())
+    assert len(rows) == expected > 0
 
 
-def test_looking_reads_everything_and_changes_nothing(workspace: Path) -> None:
-    before = content(workspace)
+def test_an_interrupted_old_sweep_goes_on(workspace: Path, client: Client) -> None:
+    path = workspace / "interrupted"
+    before = contents(path / "data.zarr" / "frequency_squared")
 
-    counts = {p.name: sweep.status(p).counts for p in sorted(workspace.iterdir())}
-    failed = sweep.errors("thin-slabs", workspace)
-    rows = sweep.query("chain-ends", "frequency_squared > 3.5", workspace=workspace)
-    told = sweep.explain("chain-ends", {"mass_ratio": 1, "end_mass_ratio": 0.5},
-                         workspace=workspace)  # fmt: skip
-    data = sweep.open("thin-slabs", workspace).load()
-
-    assert counts == {
-        "chain-ends": {"ok": 5, "skipped": 1},
-        "interrupted": {"todo": 4},
-        "thin-slabs": {"ok": 4, "failed": 4},
-    }
-    assert len(failed) == 4
-    assert failed[0].kind == "exception"
-    assert "did not come to rest" in failed[0].message
-    assert len(rows) == 5
-    assert told.status == "ok"
-    assert np.isfinite(data.frequency.sel(surface_bond_ratio=1.0, layers=5)).all()
-    assert np.isnan(data.frequency.sel(surface_bond_ratio=0.001)).all()
-    assert content(workspace) == before
-
-
-def test_stored_values_are_still_what_the_models_give(workspace: Path) -> None:
-    for name in ("chain-ends", "thin-slabs"):
-        found = sweep.verify(name, sample="100%", workspace=workspace)
-        assert found.ok, found.as_dict()
-
-
-def test_an_interrupted_sweep_is_completed(workspace: Path, client: Client) -> None:
-    result = sweep.run(sweep_file(workspace / "interrupted"), workspace=workspace, scheduler=client)
+    result = sweep.run(document(path), workspace=workspace, scheduler=client)
 
     assert result.counts == {"ok": 4}
-    assert results(result.path) == fresh("interrupted", workspace, client)
+    assert format_of(path) == upgrading.FORMAT
+    assert contents(path / "data.zarr" / "frequency_squared") == before
+    fresh = sweep.run(document(path) | {"name": "fresh"}, workspace=workspace, scheduler=client)
+    check_same(path, fresh.open())
 
 
-def test_failed_points_are_tried_again(workspace: Path, client: Client) -> None:
-    result = sweep.retry("thin-slabs", workspace=workspace, scheduler=client)
+def test_old_failures_are_tried_again(workspace: Path, client: Client) -> None:
+    path = workspace / "thin-slabs"
+    before = sweep.open(path).load()
 
-    assert result.counts == {"ok": 4, "failed": 4}
-    assert set(result.open().attempts.sel(surface_bond_ratio=0.001).values.flat) == {2}
-    assert set(result.open().attempts.sel(surface_bond_ratio=1.0).values.flat) == {1}
+    result = sweep.retry(path, scheduler=client)
+
+    after = sweep.open(path).load()
+    failed = before.status.values == FAILED
+    assert result.counts == COUNTS["thin-slabs"]
+    assert (after.attempts.values == np.where(failed, before.attempts.values + 1, 1)).all()
+    assert len(sweep.errors(path)) == 4
+    for name in ("frequency", "surface_weight", "mode_kind", "bulk_band"):
+        np.testing.assert_array_equal(after[name], before[name])
 
 
-def test_axes_grow(workspace: Path, client: Client) -> None:
-    result = sweep.extend("thin-slabs", {"layers": [7, 4]}, workspace=workspace, scheduler=client)
+@pytest.mark.parametrize(
+    ("name", "values", "counts"),
+    [
+        ("chain-ends", {"mass_ratio": [1.5, 3.0]}, {"ok": 11, "skipped": 1}),
+        ("thin-slabs", {"layers": [4, 7]}, {"ok": 8, "failed": 8}),
+        ("interrupted", {"atoms": [3, 9]}, {"ok": 6}),
+    ],
+)
+def test_an_old_sweep_grows(
+    workspace: Path, client: Client, name: str, values: dict[str, list[Any]], counts: dict[str, int]
+) -> None:
+    path = workspace / name
+    before = sweep.open(path).load()
 
-    assert result.counts == {"ok": 8, "failed": 8}
-    assert results(result.path) == fresh("thin-slabs", workspace, client)
-    assert result.open().layers.values.tolist() == [3, 4, 5, 7]
+    result = sweep.extend(path, values, scheduler=client)
+
+    assert result.counts == counts
+    after = sweep.open(path).load()
+    for variable in before.data_vars:
+        if name == "interrupted" or variable in ("seconds", "attempts"):
+            continue
+        old = after[variable].sel(
+            {d: before[d] for d in before[variable].dims if d in after.indexes}
+        )
+        np.testing.assert_array_equal(old, before[variable])
+    old_document = document(path)
+    fresh = sweep.run(old_document | {"name": "fresh"}, workspace=workspace, scheduler=client)
+    check_same(path, fresh.open())
+    assert sweep.verify(path, sample="100%").ok
+    # and what grew is of today's format
+    again = sweep.extend(path, values, scheduler=client)
+    assert again.counts == counts
 
 
-def test_todays_format_is_the_next_one_to_be_kept() -> None:
-    """A format that is not written any more must have its workspace here."""
-    kept = sorted(int(p.name[len("format-") : -len(".tar.gz")]) for p in STORES.glob("format-*"))
+def test_a_kill_in_the_middle_of_an_upgrade_leaves_the_old_ledger(
+    workspace: Path, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = workspace / "interrupted"
+    upgrade = upgrading._upgrade
 
-    assert kept == FORMATS
-    assert list(range(1, FORMAT)) == [n for n in kept if n < FORMAT]
+    def half(*args: Any) -> None:
+        upgrade(*args)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(upgrading, "_upgrade", half)
+    with pytest.raises(KeyboardInterrupt):
+        sweep.run(document(path), workspace=workspace, scheduler=client)
+    monkeypatch.setattr(upgrading, "_upgrade", upgrade)
+
+    assert format_of(path) < upgrading.FORMAT
+    assert sweep.run(document(path), workspace=workspace, scheduler=client).counts == {"ok": 4}

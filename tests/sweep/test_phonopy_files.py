@@ -5,16 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
+import phonopy
 import pytest
 import yaml
 from distributed import Client
 from numpy.typing import NDArray
+from phonopy.cui import phonopy_bandplot_script as script
+from phonopy.structure.atoms import PhonopyAtoms
 
 import sweep
 from sweep.exports.phonopy import segments
 
-h5py = pytest.importorskip("h5py")
 pytestmark = pytest.mark.usefixtures("plugin")
 
 XENON_SIGMA, XENON_MASS = 3.98, 131.293
@@ -76,9 +79,8 @@ def phonopy_of(band: dict[str, Any]) -> Any:
 
     Lengths in sigma, masses in those of xenon: squared frequencies in epsilon/(m sigma^2).
     """
-    phonopy = pytest.importorskip("phonopy")
     points = band["points"]
-    cell = phonopy.structure.atoms.PhonopyAtoms(
+    cell = PhonopyAtoms(
         symbols=[p["symbol"] for p in points], cell=np.array(band["lattice"]) / XENON_SIGMA,
         scaled_positions=[p["coordinates"] for p in points],
         masses=[p["mass"] / XENON_MASS for p in points],
@@ -156,8 +158,6 @@ def test_the_path_is_what_phonopy_itself_would_write(band: dict[str, Any], tmp_p
 
 
 def test_the_reader_of_phonopy_bandplot_reads_it(band: dict[str, Any], tmp_path: Path) -> None:
-    script = pytest.importorskip("phonopy.cui.phonopy_bandplot_script")
-
     data = script._read_band_yaml(tmp_path / "band.yaml")
     labels, connections, frequencies, distances = script._arrange_band_data(*data)
 

@@ -425,7 +425,7 @@ def test_another_blas_kernel_agrees_within_the_tolerances(stores: Path) -> None:
     )  # fmt: skip
     plain = json.loads(done.stdout)
 
-    if plain["kernels"]["stored"] == [plain["kernels"]["now"]]:
-        pytest.skip("this BLAS has no kernel of that name")
+    # a BLAS without a kernel of that name computes as it did before
+    other_kernel = plain["kernels"]["stored"] != [plain["kernels"]["now"]]
     assert plain["ok"], [v for v in plain["variables"] if v["disagreeing"]]
-    assert any(not v["identical"] for v in plain["variables"])
+    assert any(not v["identical"] for v in plain["variables"]) == other_kernel
