@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import sys
 import traceback
@@ -64,6 +65,7 @@ def main() -> None:
     except SweepError as error:
         print(f"error: {error}", file=sys.stderr)
         code = error.exit_code
+        leave_quietly()
     except BrokenPipeError:  # the reader of a pipe has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
@@ -74,6 +76,12 @@ def main() -> None:
     if code == INTERRUPTED:
         print("stopped; the same command goes on where this one ended", file=sys.stderr)
     sys.exit(code)
+
+
+def leave_quietly() -> None:
+    """Have the last word: what zarr had under way would end with complaints of its own."""
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    sys.unraisablehook = lambda _: None
 
 
 def dispatch(arguments: list[str]) -> int:

@@ -53,7 +53,7 @@ MOMENTS = [
 ]  # fmt: skip
 QUICK = [
     ("the sweep gets its name", "before"), ("a chunk is synced", "before"),
-    ("a chunk gets its name", "after"), ("rows are put", "after"), ("rows are committed", "after"),
+    ("a chunk gets its name", "after"), ("rows are put", "after"),
 ]  # fmt: skip
 
 
@@ -153,7 +153,7 @@ STEPS = [
     ("rows are committed", "after", 2, True),
 ]  # fmt: skip
 QUICK_STEPS = [
-    ("it is decided", "before"), ("it is decided", "after"), ("a file is put in place", "before"),
+    ("it is decided", "before"), ("a file is put in place", "before"),
     ("a chunk gets its name", "after"),
 ]  # fmt: skip
 Look = Callable[[Path, Client], object]

@@ -98,6 +98,7 @@ def test_a_scheduler_that_comes_back_is_waited_for(
     assert worker.wait(timeout=60) == 0, "a worker ends without its scheduler"
 
 
+@pytest.mark.long
 def test_a_scheduler_that_stays_away_ends_the_run_and_loses_nothing(
     tmp_path: Path, hosts: Hosts, quiet: dict[str, bytes], monkeypatch: pytest.MonkeyPatch,
     client: Client,

@@ -20,12 +20,18 @@ HOUSE = {  # a trailing dot opens a whole package, without it one module
 ONLY_IN = {
     "dask": ("sweep/cluster.py",),
     "distributed": (
-        "sweep/cluster.py", "sweep/graph.py", "sweep/driving.py", "sweep/runner.py",
+        "sweep/cluster.py",
+        "sweep/graph.py",
+        "sweep/driving.py",
+        "sweep/runner.py",
     ),
     "zarr": ("sweep/store.py",),
     "xarray": (
-        "sweep/queries/querying.py", "sweep/result.py", "sweep/exports/exportable.py",
-        "sweep/exports/phonopy.py", "dashboards/",
+        "sweep/queries/querying.py",
+        "sweep/result.py",
+        "sweep/exports/exportable.py",
+        "sweep/exports/phonopy.py",
+        "dashboards/",
     ),
     "pandas": ("sweep/queries/querying.py", "sweep/exports/csv_tables.py", "sweep/cli/query.py"),
     "h5netcdf": ("sweep/exports/netcdf.py",),

@@ -25,5 +25,3 @@ def test_a_notebook_shows_counts_axes_and_variables_with_units(
     assert "|axis surface||2 values: 100, 111|" in text
     assert re.search(r"\|frequency\|\|[^|]*\(layers 7, surface 2, k 4, mode 27\) in THz\|", text)
     assert shown.count("<tr>") == shown.count("</tr>") > 5
-
-
