@@ -172,10 +172,7 @@ def test_tables_are_read_by_pandas_as_the_store_is(stores: Path, tmp_path: Path,
     store = sweep.open(name, stores).load()
     seen = set()
     for file in files[:-1]:
-        table = pd.read_csv(
-            file, keep_default_na=False, na_values=[""], dtype={"surface": str},
-            float_precision="round_trip",  # pandas 2 rounds the last digit otherwise
-        )  # fmt: skip
+        table = pd.read_csv(file, keep_default_na=False, na_values=[""], dtype={"surface": str})
         for column in set(table.columns) - set(store.coords):
             variable = column.removesuffix("_real").removesuffix("_imag")
             array = store[variable]
@@ -183,7 +180,8 @@ def test_tables_are_read_by_pandas_as_the_store_is(stores: Path, tmp_path: Path,
             if array.dtype.kind in "fc":
                 wanted = array.values.imag if column.endswith("_imag") else array.values.real
                 found = table[column].to_numpy().astype(wanted.dtype)
-                np.testing.assert_allclose(found, wanted.ravel(), rtol=1e-14)
+                # the file has all digits, of which pandas 2 reads a few less
+                np.testing.assert_allclose(found, wanted.ravel(), rtol=1e-12)
             else:
                 assert table[column].tolist() == cells(array)
             seen.add(variable)
