@@ -17,7 +17,7 @@ from sweep.problems import RefusedError
 from sweep.versions import versions
 
 HEARTBEAT_SECONDS = 10.0
-LOOKS = 1
+LOOKS = 10
 """A lock is tried this often: whoever asks whether a sweep is owned holds it for a moment."""
 LOOK_SECONDS = 0.02
 SILENT_SECONDS = 60.0

@@ -10,8 +10,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +20,7 @@ import pytest
 from distributed import Client
 
 import sweep
-from sweep import beginning, extending, planning
+from sweep import planning, runner
 from sweep.driving import Driver, _Session
 from sweep.layout import lock_file
 from sweep.ledger import Ledger
@@ -133,26 +133,21 @@ def test_looking_at_a_sweep_does_not_keep_an_owner_out(
     """Whoever asks whether a sweep is owned holds its lock for a moment."""
     with lock_file(begun).open() as file:
         fcntl.flock(file, fcntl.LOCK_SH)
-        threading.Timer(0.1, lambda: fcntl.flock(file, fcntl.LOCK_UN)).start()
-
-        result = sweep.run(OWNED, workspace=begun.parent, scheduler=client)
+        end = threading.Timer(0.1, lambda: fcntl.flock(file, fcntl.LOCK_UN))
+        end.start()
+        try:
+            result = sweep.run(OWNED, workspace=begun.parent, scheduler=client)
+        finally:
+            end.join()
 
     assert results(result.path) == quiet
 
 
-NESTED: dict[str, tuple[Any, str, Callable[[Path, Client], Any]]] = {
-    "extend": (
-        extending, "grown",
-        lambda path, client: sweep.extend(path, {"x": [200.0]}, scheduler=client),
-    ),
-    "retry": (
-        beginning, "check_revision", lambda path, client: sweep.retry(path, scheduler=client)
-    ),
-    "run": (
-        beginning, "found",
-        lambda path, client: sweep.run(OWNED, workspace=path.parent, scheduler=client),
-    ),
-}  # fmt: skip
+COMMANDS: dict[str, Callable[[Path, Client], sweep.Result]] = {
+    "extend": lambda path, client: sweep.extend(path, {"x": [200.0]}, scheduler=client),
+    "retry": lambda path, client: sweep.retry(path, scheduler=client),
+    "run": lambda path, client: sweep.run(OWNED, workspace=path.parent, scheduler=client),
+}
 
 
 @pytest.mark.parametrize(
@@ -162,19 +157,19 @@ def test_an_extension_by_another_meanwhile_is_seen(
     begun: Path, client: Client, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     """It comes after the command has read the sweep, and before it owns it."""
-    module, name, run = NESTED[command]
-    function, calls = getattr(module, name), []
+    owned, calls = runner._owned, []
 
-    def with_another(*args: Any) -> Any:
-        found = function(*args)
+    @contextmanager
+    def owned_later(*args: Any, **kwargs: Any) -> Iterator[Any]:
         if not calls:
-            calls.append(name)
+            calls.append(args)
             sweep.extend(begun, {"x": [100.0]}, compute=False)
-        return found
+        with owned(*args, **kwargs) as both:
+            yield both
 
-    monkeypatch.setattr(module, name, with_another)
+    monkeypatch.setattr(runner, "_owned", owned_later)
 
-    result = run(begun, client)
+    result = COMMANDS[command](begun, client)
 
     assert calls
     there = set(sweep.open(begun).x.values)
