@@ -147,6 +147,9 @@ class Variable:
     within_group: Literal["sum", "projector"] = "sum"
     """What does not depend on the basis of a group: the sum over it, or (eigenvectors, all
     dims after the shared ones) the space that it spans. Flags may differ inside a group."""
+    error_of: str = ""
+    """The setting that is not physics (a mesh, a width) whose influence this one measures: it
+    is called `<variable>_error` and holds |value at the setting - value at half of it|."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,6 +270,8 @@ class Model:
     """Parameters that decide the units; one sweep has one unit per variable."""
     fixed_only: ClassVar[tuple[str, ...]] = ()
     """Parameters that name an inner dim, and so cannot be an axis."""
+    settled_by: ClassVar[tuple[str, ...]] = ()
+    """Parameters that decide what `settle` gives."""
 
     def lengths(self, p: Any) -> dict[str, int]:
         """Give the length of every own dim, from the parameters alone."""
@@ -283,6 +288,14 @@ class Model:
     def present(self, variable: str, values: NDArray[Any], p: Any) -> NDArray[Any]:
         """Bring what a stage gave into the unit that is stored."""
         return values
+
+    def settle(self, points: Sequence[Any]) -> dict[str, Any]:
+        """Give numbers for parameters that are left at "auto", from all points that differ.
+
+        A sweep calls it once, when it is planned, and keeps the numbers; so the frequency grid
+        of all its spectra is one.
+        """
+        return {}
 
     def structure(self, p: Any) -> Structure | None:
         """Give the cell and atoms of a point, for files of other programs.
