@@ -27,7 +27,7 @@ from models.protocol import (
     Variable,
     rule,
 )
-from models.thermal import displacement, velocity
+from models.thermal.oscillators import displacement, velocity
 
 BATCH = 64
 """Short chains that are solved in one call."""

@@ -1,0 +1,1 @@
+"""From modes to spectra: broadened lines and zone integration."""

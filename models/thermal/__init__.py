@@ -1,0 +1,1 @@
+"""Thermal averages of harmonic crystals."""
