@@ -140,6 +140,20 @@ def on_mesh(face: Face, n: int, shift: str) -> KPoints:
     the mesh. They hold for slabs with two different faces too. A point stands for its
     star by the first of them in the order of the mesh.
     """
+    points, first = _stars(face, n, shift)
+    stars, counts = np.unique(first, return_counts=True)
+    fraction = points[stars] / n
+    return KPoints(fraction, counts / (n * n), _names(face, fraction), np.full(len(stars), np.nan))
+
+
+def mesh_map(face: Face, n: int, shift: str) -> IntArray:
+    """Give the irreducible point, as counted by `on_mesh`, of each point of a mesh, (n, n)."""
+    _, first = _stars(face, n, shift)
+    return np.unique(first, return_inverse=True)[1].reshape(n, n)
+
+
+def _stars(face: Face, n: int, shift: str) -> tuple[FloatArray, IntArray]:
+    """Give the points of a mesh in steps, (n * n, 2), and the first of the star of each."""
     s = np.array(mesh_shift(face, shift))
     steps = np.stack(np.meshgrid(np.arange(n), np.arange(n), indexing="ij"), axis=-1)
     points = steps.reshape(-1, 2) + s  # in steps of 1/n
@@ -153,9 +167,7 @@ def on_mesh(face: Face, n: int, shift: str) -> KPoints:
                 continue  # this operation does not keep the mesh
             index = whole.astype(int) % n
             first = np.minimum(first, index[:, 0] * n + index[:, 1])
-    stars, counts = np.unique(first, return_counts=True)
-    fraction = points[stars] / n
-    return KPoints(fraction, counts / (n * n), _names(face, fraction), np.full(len(stars), np.nan))
+    return points, first
 
 
 def _names(face: Face, fraction: FloatArray) -> tuple[str, ...]:
@@ -165,7 +177,7 @@ def _names(face: Face, fraction: FloatArray) -> tuple[str, ...]:
         away = fraction - np.array(corner)
         same = np.abs(away - np.rint(away)).max(axis=1) < 1e-9
         for i in np.flatnonzero(same):
-            names[i] = label
+            names[i] = names[i] or label
     return tuple(names)
 
 
