@@ -53,7 +53,8 @@ def broaden(
     grid misses what lies beyond its ends, a share erfc(d/(w sqrt 2))/2 at a distance d from
     an end (half of a line at omega = 0: nothing is folded), and is else exact to
     2 exp(-2 pi^2 w^2/h^2), 5e-9 for a step h = w. A Lorentzian line integrates to its weight
-    over omega > 0, and misses about (4 w/pi)/omega_end beyond a distant end.
+    over omega > 0. The grid misses about (4 w/pi)/omega_end beyond a distant end, and the sum
+    is off by 2 exp(-2 pi w/h), 4e-3 for h = w and 7e-6 for h = w/2.
 
     Parameters
     ----------
