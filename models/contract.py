@@ -66,11 +66,14 @@ def check_names(model: Model, points: Sequence[Any]) -> None:
         _known(d.described_by, variables, f"`described_by` of the dim {d.name!r}")
     for i, stage in enumerate(model.stages):
         _known(stage.depends_on, fields, f"`depends_on` of stage {stage.name!r}")
+        for name, (other, _) in stage.depends_where.items():
+            _known((name, other), fields, f"`depends_where` of stage {stage.name!r}")
         _known(stage.inputs, stages[:i], f"`inputs` of stage {stage.name!r}")
         _known(() if stage.cut is None else (stage.cut,), dims, f"`cut` of stage {stage.name!r}")
         for v in stage.variables:
             _known(v.dims, dims, f"`dims` of the variable {v.name!r}")
             _check_agreement(model, v)
+            _check_error(v, stage)
 
 
 def _check_agreement(model: Model, v: Variable) -> None:
@@ -85,6 +88,17 @@ def _check_agreement(model: Model, v: Variable) -> None:
     _require(shared and v.dims[: len(shared)] == shared,
              f"The variable {v.name!r} belongs to the eigenvalues {v.degenerate!r}, so its dims "
              f"begin with theirs, {', '.join(shared)}.")  # fmt: skip
+
+
+def _check_error(v: Variable, stage: Stage) -> None:
+    """Check that an error stands beside what it is the error of."""
+    if not v.error_of:
+        return
+    beside = {x.name: x for x in stage.variables}
+    of = beside.get(v.name.removesuffix("_error"))
+    good = v.name.endswith("_error") and of is not None and of.dims == v.dims
+    _require(good, f"The variable {v.name!r} is an error, so it is called <variable>_error and "
+                   "has the dims of a variable of the same stage.")  # fmt: skip
 
 
 def check_descriptions(model: Model, points: Sequence[Any]) -> None:
@@ -310,10 +324,9 @@ def check_shape_parameters(model: Model, points: Sequence[Any]) -> None:
 def check_depends_on(model: Model, points: Sequence[Any]) -> None:
     """Check that a stage does not feel parameters outside its declared ones."""
     for stage in model.stages:
-        names = model.depends_on(stage)
         for p in points:
             expected: Arrays | None = None
-            for q in _changed(model, p, points, names):
+            for q in _changed(model, p, points, model.depends_at(stage, p)):
                 expected = expected or Evaluator(model).whole(stage, p)
                 changed = [n for n in type(p).model_fields if getattr(p, n) != getattr(q, n)]
                 _equal(Evaluator(model).whole(stage, q), expected,
@@ -365,7 +378,7 @@ def _inputs(model: Model, stage: Stage, points: Sequence[Any], part: Part) -> di
     filled = [*points, *[points[-1]] * (stage.batch_of(points[0]) - len(points))]
     evaluator = Evaluator(model)
     inputs: dict[str, Arrays] = {}
-    for name in stage.inputs:
+    for name in stage.reads(points[0]):
         source = model.stage(name)
         along = source.cut is not None and not source.sums
         rows = [

@@ -23,7 +23,7 @@ MEMORY_BYTES = 256 * 2**20
 
 def content_key(model: Model, stage: Stage, p: Parameters) -> str:
     """Name a stage's result by its content: model, revision, stage and what it depends on."""
-    values = p.canonical().model_dump(include=set(model.depends_on(stage)))
+    values = p.canonical().model_dump(include=set(model.depends_at(stage, p)))
     text = json.dumps([model.name, model.revision, stage.name, values], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
@@ -104,7 +104,8 @@ class Evaluator:
         for old in [key for key in done if key[1] not in (WHOLE, part)]:
             del done[old]  # a stage reads its inputs at its own part only
         if (stage.name, part) not in done:
-            inputs = {n: self._batch_input(stage, n, points, part) for n in stage.inputs}
+            reads = stage.reads(points[0])
+            inputs = {n: self._batch_input(stage, n, points, part) for n in reads}
             done[stage.name, part] = self._call(stage, points, inputs, part)
         return done[stage.name, part]
 
@@ -149,7 +150,7 @@ class Evaluator:
             return {name: array[:, part.indices] for name, array in kept.items()}
         if stage.batch_of(p) > 1:
             return self.grain(stage, [p], part)
-        inputs = {name: self._input(stage, name, p, part) for name in stage.inputs}
+        inputs = {name: self._input(stage, name, p, part) for name in stage.reads(p)}
         return self._call(stage, [p], inputs, part)
 
     def _remember(self, key: tuple[str, Part], compute: Callable[[], Arrays]) -> Arrays:

@@ -14,7 +14,7 @@ and must get the same bytes: every call of `run` therefore sees arrays of one fi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, ClassVar, Literal, Self, TypeAlias
@@ -209,6 +209,9 @@ class Stage:
     name: ClassVar[str]
     depends_on: ClassVar[tuple[str, ...]]
     """Parameters that the stage reads itself; those of its inputs count by themselves."""
+    depends_where: ClassVar[Mapping[str, tuple[str, Callable[[Any], bool]]]] = {}
+    """Parameters that are read only where another one has certain values:
+    {"mass": ("motion", lambda motion: motion == "quantum")}."""
     inputs: ClassVar[tuple[str, ...]] = ()
     variables: ClassVar[tuple[Variable, ...]] = ()
     cut: ClassVar[str | None] = None
@@ -217,6 +220,13 @@ class Stage:
     """Grains give partial sums, added in a fixed tree and finished by `gather`."""
     batch: ClassVar[int] = 1
     """Most points that one call sees."""
+    bulky: ClassVar[bool] = False
+    """The result is large and read grain by grain (eigenvectors): it is made again in the
+    block that reads it, rather than handed over, unless several blocks would make it."""
+
+    def reads(self, p: Any) -> tuple[str, ...]:
+        """Give the inputs that a point needs: all of `inputs`, or some of them."""
+        return self.inputs
 
     def batch_of(self, p: Any) -> int:
         """Give how many points of this shape one call sees; a batch is filled by repeats."""
@@ -297,6 +307,13 @@ class Model:
         """
         return {}
 
+    def missing(self, variable: str, p: Any) -> str | None:
+        """Say why a point cannot have a variable, and what to do; None: it has it.
+
+        Such a variable is refused when no point of the sweep can have it, and else missing.
+        """
+        return None
+
     def structure(self, p: Any) -> Structure | None:
         """Give the cell and atoms of a point, for files of other programs.
 
@@ -321,12 +338,26 @@ class Model:
         """Give every variable with the stage that it comes from, by name."""
         return {v.name: (v, s) for s in self.stages for v in s.variables}
 
-    def depends_on(self, stage: Stage) -> tuple[str, ...]:
-        """Give all parameters that a stage depends on, directly or through its inputs."""
+    def depends_on(
+        self, stage: Stage, values: Callable[[str], Iterable[Any]] | None = None
+    ) -> tuple[str, ...]:
+        """Give all parameters that a stage depends on, directly or through its inputs.
+
+        `values` gives what a parameter may be, at a point or in a sweep; without it,
+        parameters that are read only where another has certain values are named too.
+        """
         names = set(stage.depends_on)
+        for name, (other, reads) in stage.depends_where.items():
+            names.add(other)
+            if values is None or any(reads(v) for v in values(other)):
+                names.add(name)
         for name in stage.inputs:
-            names.update(self.depends_on(self.stage(name)))
+            names.update(self.depends_on(self.stage(name), values))
         return tuple(n for n in self.parameters.model_fields if n in names)
+
+    def depends_at(self, stage: Stage, p: Any) -> tuple[str, ...]:
+        """Give all parameters that a stage depends on at a point."""
+        return self.depends_on(stage, lambda name: (getattr(p, name),))
 
     def parts(self, stage: Stage, p: Any) -> list[Part]:
         """Cut a stage of one point into grains."""

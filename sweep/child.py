@@ -161,7 +161,7 @@ def about_result(model: Model, stage: Stage, p: Any, sweep: str) -> dict[str, An
 
     Nothing here differs from one run of a sweep to the next, so that its bytes do not, either.
     """
-    values = p.canonical().model_dump(include=set(model.depends_on(stage)))
+    values = p.canonical().model_dump(include=set(model.depends_at(stage, p)))
     return {
         "model": model.name, "revision": model.revision, "stage": stage.name,
         "values": values, "sweep": sweep,

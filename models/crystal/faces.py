@@ -33,6 +33,9 @@ class Face:
     two_fold: bool
     """The normal is a two-fold axis, so a change of phase makes D real."""
     hexagonal: bool = False
+    alternating: bool = False
+    """Every second layer lies above the first again (hcp): its neighbours are those of the
+    first, turned by half a turn about the normal."""
 
     @property
     def vectors(self) -> FloatArray:
@@ -49,10 +52,26 @@ class Face:
         """Area of the surface cell."""
         return abs(float(np.linalg.det(self.vectors)))
 
+    def shifts(self, layers: IntArray) -> FloatArray:
+        """In-plane places of layers, counted from the top one, (n, 2)."""
+        steps = layers % 2 if self.alternating else layers
+        return -steps[:, None] * np.array(self.offset)
+
+    def turns(self, layers: int) -> FloatArray:
+        """1 for layers with the neighbours of the first, -1 for turned ones, (layers,)."""
+        return 1.0 - 2 * (np.arange(layers) % 2) * self.alternating
+
 
 _SQUARE = {"G": (0.0, 0.0), "X": (0.5, 0.0), "M": (0.5, 0.5)}
 _RECTANGLE = {"G": (0.0, 0.0), "X": (0.5, 0.0), "Y": (0.0, 0.5), "S": (0.5, 0.5)}
 _HEXAGON = {"G": (0.0, 0.0), "M": (0.5, 0.0), "K": (2 / 3, 1 / 3)}
+_RHOMB = {
+    "G": (0.0, 0.0), "S": (0.5, 0.0), "N": (0.5, -0.5), "corner": (3 / 8, 3 / 8), "N'": (0.5, 0.5),
+}  # fmt: skip
+"""N' is N again, reached through the corner of the zone."""
+_TRIANGLES = ((1.0, 0.0), (0.5, math.sqrt(0.75)))
+_CUBE = 2 / math.sqrt(3)
+"""Edge of the bcc cube in nearest-neighbour distances."""
 
 FACES = {
     ("fcc", "100"): Face(
@@ -64,16 +83,35 @@ FACES = {
         _RECTANGLE, "G-X-S-Y-G", two_fold=True,
     ),
     ("fcc", "111"): Face(
-        "fcc", "111", ((1.0, 0.0), (0.5, math.sqrt(0.75))), (0.5, math.sqrt(3) / 6),
+        "fcc", "111", _TRIANGLES, (0.5, math.sqrt(3) / 6),
         math.sqrt(2 / 3), _HEXAGON, "G-M-K-G", two_fold=False, hexagonal=True,
     ),
+    ("hcp", "0001"): Face(
+        "hcp", "0001", _TRIANGLES, (0.5, math.sqrt(3) / 6),
+        math.sqrt(2 / 3), _HEXAGON, "G-M-K-G", two_fold=False, hexagonal=True, alternating=True,
+    ),
+    ("bcc", "100"): Face(
+        "bcc", "100", ((_CUBE, 0.0), (0.0, _CUBE)), (_CUBE / 2, _CUBE / 2), _CUBE / 2,
+        _SQUARE, "G-X-M-G", two_fold=True,
+    ),
+    ("bcc", "110"): Face(
+        "bcc", "110",
+        ((_CUBE * math.sqrt(0.5), _CUBE / 2), (-_CUBE * math.sqrt(0.5), _CUBE / 2)),
+        (_CUBE * math.sqrt(0.5), 0.0), _CUBE * math.sqrt(0.5),
+        _RHOMB, "G-N,G-S,G-corner-N'", two_fold=True,
+    ),
+    ("sc", "100"): Face(
+        "sc", "100", ((1.0, 0.0), (0.0, 1.0)), (0.0, 0.0), 1.0,
+        _SQUARE, "G-X-M-G", two_fold=True,
+    ),
 }  # fmt: skip
-"""Every face that can be built, by crystal and surface."""
+"""Every face that can be built, by crystal and surface. The spacing of hcp is that of ideal
+spheres: it says which pairs count, and the crystal at rest has its own."""
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """All pairs of the ideal crystal from an atom to those at and below its layer.
+    """All pairs of the ideal crystal from an atom of the top layer to those at and below it.
 
     `depth` (n,) is 0 for the own layer, where both a pair and its opposite are listed;
     `in_plane` (n, 2) is the vector to the partner; `squared` (n,) the squared distance.
@@ -99,15 +137,16 @@ def find_pairs(crystal: str, surface: str, cutoff: float) -> Pairs:
     """
     face = FACES[crystal, surface]
     limit = cutoff**2 * (1 + 1e-9)
-    a, t = face.vectors, np.array(face.offset)
+    a = face.vectors
     reach = 2 + int(cutoff * np.linalg.norm(np.linalg.inv(a), axis=0).max())
     steps = np.arange(-reach, reach + 1)
     n1, n2 = (g.ravel() for g in np.meshgrid(steps, steps, indexing="ij"))
     found = []
     for depth in range(int(cutoff * 1.000001 / face.spacing) + 1):
         # start from the atom nearest to the axis, else deep layers leave the window
-        centre = np.rint(np.linalg.solve(a.T, depth * t))
-        xy = np.column_stack([n1 + centre[0], n2 + centre[1]]) @ a - depth * t
+        shift = face.shifts(np.array([depth]))[0]
+        centre = np.rint(np.linalg.solve(a.T, -shift))
+        xy = np.column_stack([n1 + centre[0], n2 + centre[1]]) @ a + shift
         squared = (xy**2).sum(axis=1) + (depth * face.spacing) ** 2
         near = (squared <= limit) & (squared > 1e-6)
         found.append((np.full(near.sum(), depth), xy[near], squared[near]))
@@ -121,8 +160,13 @@ def point_group(face: Face) -> list[IntArray]:
     A face keeps an operation when the lattice in its plane and the shift from layer to
     layer both do. Shape of each: (2, 2); a wavevector f goes to W f.
     """
+    return [w for _, w in operations(face)]
+
+
+def operations(face: Face) -> list[tuple[FloatArray, IntArray]]:
+    """Give each operation of the point group: on vectors, and on fractions (f1, f2)."""
     a, t = face.vectors, np.array(face.offset)
-    operations = []
+    found = []
     for step in range(24):
         angle = step * math.pi / 12
         c, s = math.cos(angle), math.sin(angle)
@@ -131,8 +175,8 @@ def point_group(face: Face) -> list[IntArray]:
             shift = (q @ t - t) @ np.linalg.inv(a)
             if _whole(in_cell) and _whole(shift):
                 # f_i = k.a_i/2pi, so the fractions of Q^T k are k.(Q a_i)/2pi
-                operations.append(np.rint(in_cell).astype(int))
-    return operations
+                found.append((q, np.rint(in_cell).astype(int)))
+    return found
 
 
 def _whole(x: FloatArray) -> bool:

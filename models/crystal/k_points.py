@@ -6,13 +6,17 @@ nearest-neighbour distance.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from models.crystal.faces import Face, point_group
+from models.crystal.faces import Face, operations
 from models.errors import ModelInputError
 from models.protocol import FloatArray, IntArray
+
+
+SIXTHS = 6
+"""A reciprocal vector of a face turns the phase from layer to layer by sixths of a turn."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,12 @@ class KPoints:
     """Empty where a point has no name."""
     distance: FloatArray
     """(n,), length along the path in 1/nearest-neighbour distance; breaks have none."""
+    gains: FloatArray | None = None
+    """(n, SIXTHS), for a mesh: the share of each star whose points, taken into 0 <= f < 1, have
+    moved by a G that turns the phase from layer to layer by so many sixths (see `on_mesh`)."""
+    mixing: FloatArray = field(default_factory=lambda: np.eye(2))
+    """(2, 2), the mean over the operations of a mesh of their squared elements: what x and y
+    are of a diagonal tensor, averaged over the stars, from its sums over irreducible points."""
 
     def vectors(self, face: Face) -> FloatArray:
         """Cartesian wavevectors, (n, 2)."""
@@ -139,35 +149,60 @@ def on_mesh(face: Face, n: int, shift: str) -> KPoints:
     Used: the point group of the face and time reversal (k and -k), as far as they keep
     the mesh. They hold for slabs with two different faces too. A point stands for its
     star by the first of them in the order of the mesh.
+
+    The endless crystal at (k + G, k_z) is that at (k, k_z + G.t/h), t being the offset from
+    layer to layer. So points of a star that are equal for a slab are not for a crystal with a
+    few values of k_z; `gains` tells them apart.
     """
-    points, first = _stars(face, n, shift)
-    stars, counts = np.unique(first, return_counts=True)
-    fraction = points[stars] / n
-    return KPoints(fraction, counts / (n * n), _names(face, fraction), np.full(len(stars), np.nan))
+    stars = _stars(face, n, shift)
+    kept, which, counts = np.unique(stars.first, return_inverse=True, return_counts=True)
+    fraction = stars.points[kept] / n
+    gains = np.zeros((len(kept), SIXTHS))
+    np.add.at(gains, (which, stars.gain), 1 / counts[which])
+    return KPoints(
+        fraction, counts / (n * n), _names(face, fraction), np.full(len(kept), np.nan), gains,
+        stars.mixing,
+    )  # fmt: skip
 
 
 def mesh_map(face: Face, n: int, shift: str) -> IntArray:
     """Give the irreducible point, as counted by `on_mesh`, of each point of a mesh, (n, n)."""
-    _, first = _stars(face, n, shift)
+    first = _stars(face, n, shift).first
     return np.unique(first, return_inverse=True)[1].reshape(n, n)
 
 
-def _stars(face: Face, n: int, shift: str) -> tuple[FloatArray, IntArray]:
-    """Give the points of a mesh in steps, (n * n, 2), and the first of the star of each."""
+@dataclass(frozen=True)
+class _Stars:
+    points: FloatArray
+    """(n * n, 2), in steps of 1/n."""
+    first: IntArray
+    """(n * n,), the first point of the star of each."""
+    gain: IntArray
+    """(n * n,), sixths of a turn, as in `KPoints.gains`."""
+    mixing: FloatArray
+
+
+def _stars(face: Face, n: int, shift: str) -> _Stars:
     s = np.array(mesh_shift(face, shift))
     steps = np.stack(np.meshgrid(np.arange(n), np.arange(n), indexing="ij"), axis=-1)
-    points = steps.reshape(-1, 2) + s  # in steps of 1/n
-    own = np.arange(n * n)
-    first = own.copy()
-    for w in point_group(face):
+    points = steps.reshape(-1, 2) + s
+    offset = np.linalg.solve(face.vectors.T, np.array(face.offset)) * (not face.alternating)
+    first, gain, squares = np.arange(n * n), np.zeros(n * n, dtype=np.int64), []
+    for q, w in operations(face):
         for sign in (1, -1):
             image = sign * points @ w.T - s
             whole = np.rint(image)
             if np.abs(image - whole).max() > 1e-6:
                 continue  # this operation does not keep the mesh
-            index = whole.astype(int) % n
-            first = np.minimum(first, index[:, 0] * n + index[:, 1])
-    return points, first
+            turns = -(whole.astype(int) // n)  # what is added to come back to 0 <= f < 1
+            index = whole.astype(int) % n @ [n, 1]
+            own = np.arange(n * n)
+            nearer = own < first[index]
+            first[index[nearer]] = own[nearer]
+            sixths = np.rint(SIXTHS * sign * turns @ offset).astype(int) % SIXTHS
+            gain[index[nearer]] = sixths[nearer]
+            squares.append(q**2)
+    return _Stars(points, first, gain, np.mean(squares, axis=0))
 
 
 def _names(face: Face, fraction: FloatArray) -> tuple[str, ...]:

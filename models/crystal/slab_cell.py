@@ -30,8 +30,8 @@ def slab_cell(face: Face, distance: float, heights: FloatArray) -> tuple[FloatAr
     lattice = np.zeros((3, 3))
     lattice[:2, :2] = face.vectors * distance
     lattice[2, 2] = np.ptp(heights) + VACUUM * distance
-    # layer l is shifted by -l offset; whole cell vectors may be added to any position
-    in_plane = -np.arange(len(heights))[:, None] * np.array(face.offset)
+    # whole cell vectors may be added to any position
+    in_plane = face.shifts(np.arange(len(heights)))
     fraction = in_plane @ np.linalg.inv(face.vectors)
     fraction -= np.floor(fraction + 1e-9)
     middle = (heights.max() + heights.min()) / 2

@@ -1,7 +1,7 @@
-"""Static crystals and slabs: equilibrium, elastic constants, relaxation of the layers.
+"""Static slabs: energy, forces and relaxation of the layers.
 
 Units: sigma = epsilon = 1 (springs: nearest-neighbour distance and spring constant).
-Source: Wallis (1973), Eqs. 36-39; elastic constants from the lattice sum at zero stress.
+Source: Wallis (1973), Eqs. 36-39.
 """
 
 from __future__ import annotations
@@ -10,56 +10,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.crystal.faces import Face, Pairs
+from models.crystal.faces import Pairs
 from models.errors import NumericsError
 from models.forces.pair_forces import LennardJones, PairForces
 from models.protocol import FloatArray
 
 
-def fcc_neighbours(cutoff: float) -> FloatArray:
-    """List the neighbours of an fcc atom in cubic axes, (n, 3), nearest-neighbour distances."""
-    reach = int(cutoff * np.sqrt(2)) + 2
-    steps = np.arange(-reach, reach + 1)
-    n = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
-    n = n[n.sum(axis=1) % 2 == 0]
-    squared = (n**2).sum(axis=1) / 2
-    return n[(squared > 0) & (squared <= cutoff**2 * (1 + 1e-9))] / np.sqrt(2)
-
-
-def static_distance(neighbours: FloatArray) -> float:
-    """Nearest-neighbour distance of the Lennard-Jones crystal with just these neighbours.
-
-    It makes the truncated sum stationary, so that the crystal is free of stress.
-    """
-    squared = (neighbours**2).sum(axis=1)
-    return float((2 * (squared**-6).sum() / (squared**-3).sum()) ** (1 / 6))
-
-
-def crystal_energy(forces: PairForces, neighbours: FloatArray, distance: float) -> float:
-    """Static energy per atom of the infinite crystal."""
-    return float(forces.energy((neighbours**2).sum(axis=1) * distance**2).sum() / 2)
-
-
-def fcc_elastic_constants(
-    forces: PairForces, neighbours: FloatArray, distance: float
-) -> FloatArray:
-    """Elastic constants (c11, c12, c13, c33, c44) of the stress-free cubic crystal.
-
-    C_abcd = 1/2v sum (phi'' - phi'/r) d_a d_b d_c d_d / r^2 over the neighbours of an atom;
-    in cubic axes c13 = c12 and c33 = c11. Shape (5,), energy per volume.
-    """
-    ideal = (neighbours**2).sum(axis=1)
-    d, squared = neighbours * distance, ideal * distance**2
-    radial = (forces.stiffness(squared, ideal) - forces.tension(squared)) / squared
-    volume = distance**3 / np.sqrt(2)
-    c11 = (radial * d[:, 0] ** 4).sum() / (2 * volume)
-    c12 = (radial * d[:, 0] ** 2 * d[:, 1] ** 2).sum() / (2 * volume)
-    return np.array([c11, c12, c12, c11, c12])
-
-
-def ideal_heights(face: Face, layers: int, distance: float) -> FloatArray:
-    """Heights of the unrelaxed layers, top first, mean zero, (layers,)."""
-    return np.asarray(face.spacing * distance * ((layers - 1) / 2 - np.arange(layers)), float)
+def ideal_heights(spacing: float, layers: int) -> FloatArray:
+    """Heights of layers at equal spacing, top first, mean zero, (layers,)."""
+    return np.asarray(spacing * ((layers - 1) / 2 - np.arange(layers)), float)
 
 
 STEPS = 60
@@ -120,8 +79,8 @@ def relaxed_heights(
 ) -> FloatArray:
     """Move Lennard-Jones layers along the normal until no layer feels a force.
 
-    Newton's method; the rigid shift is projected out. Symmetry leaves no other motion on
-    fcc (100), (110) and (111).
+    Newton's method; the rigid shift is projected out. Symmetry leaves no other motion on the
+    faces of `models.crystal.faces`.
 
     Raises
     ------

@@ -1,6 +1,6 @@
 """Projected bulk bands: the frequencies that the infinite crystal has at an in-plane k.
 
-Each sorted branch is scanned over k_z in [0, 2 pi/h); its lowest and highest points are
+Each sorted branch is scanned over k_z; its lowest and highest points are
 refined, and bands that touch are merged. What lies outside them can only live at a surface.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.modes.phase_sums import Couplings, depth_sums
+from models.modes.endless import EndlessCrystal
 from models.protocol import FloatArray, IntArray
 
 SCAN = 400
@@ -24,67 +24,41 @@ def signed_root(squared: FloatArray) -> FloatArray:
     return np.sign(squared) * np.sqrt(np.abs(squared))
 
 
-def bulk_bands(crystal: Couplings, wavevectors: FloatArray) -> FloatArray:
-    """Find the projected bulk bands of a crystal with one atom in its cell.
+def bulk_bands(crystal: EndlessCrystal, scan: int = SCAN) -> FloatArray:
+    """Find the projected bulk bands of a crystal.
 
     Parameters
     ----------
-    crystal : couplings of ideal layers 0 .. depth; `self_terms[0]` is that of the bulk
-    wavevectors : (n, 2)
+    crystal : at n in-plane wavevectors
+    scan : values of k_z in [0, 2 pi/h) of the first scan; a cell of several layers has a
+        smaller zone, with as much fewer of them
 
     Returns
     -------
-    (n, 3, 2): bands in ascending order, low and high edge; NaN where bands have merged
+    (n, 3 * period, 2): bands in ascending order, low and high edge; NaN where bands merged
     """
-    terms = _depth_sums(crystal, wavevectors)
-    angle = 2 * np.pi * np.arange(SCAN) / SCAN
-    squared = _branches(terms, np.broadcast_to(angle, (len(wavevectors), SCAN)))
-    low = _refined(terms, squared, angle, 1.0)
-    high = _refined(terms, squared, angle, -1.0)
-    edges = signed_root(np.stack([low, high], axis=-1))
-    return merged(edges)
-
-
-def _depth_sums(crystal: Couplings, wavevectors: FloatArray) -> tuple[FloatArray, ...]:
-    """On-site sums (n, 6), cosine and sine sums by depth, each (n, depths, 6)."""
-    (own, _), *below = depth_sums(crystal, wavevectors)
-    even, odd = (np.stack(sums, axis=1) for sums in zip(*below, strict=True))
-    return crystal.self_terms[0] + own, 2 * even, 2 * odd
-
-
-def _branches(terms: tuple[FloatArray, ...], angle: FloatArray) -> FloatArray:
-    """Squared frequencies at k_z h = angle (n, m), sorted: (n, m, 3).
-
-    A Bravais crystal has an inversion centre on every atom, so D(k) is real.
-    """
-    on_site, even, odd = terms
-    depth = np.arange(1, even.shape[1] + 1)
-    phase = angle[..., None] * depth
-    six = on_site[:, None] + np.cos(phase) @ even + np.sin(phase) @ odd
-    matrix = np.empty((*angle.shape, 3, 3))
-    matrix[..., 0, 0] = six[..., 0]
-    matrix[..., 1, 0] = six[..., 1]
-    matrix[..., 2, 0] = six[..., 2]
-    matrix[..., 1, 1] = six[..., 3]
-    matrix[..., 2, 1] = six[..., 4]
-    matrix[..., 2, 2] = six[..., 5]
-    return np.linalg.eigvalsh(matrix)
+    count = -(-scan // crystal.period)
+    step = 2 * np.pi / crystal.period / count
+    angle = np.broadcast_to(step * np.arange(count), (len(crystal.on_site), count))
+    squared = crystal.squared(angle)
+    low = _refined(crystal, squared, angle[0], step, 1.0)
+    high = _refined(crystal, squared, angle[0], step, -1.0)
+    return merged(signed_root(np.stack([low, high], axis=-1)))
 
 
 def _refined(
-    terms: tuple[FloatArray, ...], squared: FloatArray, angle: FloatArray, sign: float
+    crystal: EndlessCrystal, squared: FloatArray, angle: FloatArray, width: float, sign: float
 ) -> FloatArray:
-    """Refine the minimum (sign 1) or maximum (sign -1) of each branch, (n, 3)."""
+    """Refine the minimum (sign 1) or maximum (sign -1) of each branch, (n, branches)."""
     best = (sign * squared).argmin(axis=1)
     value = (sign * squared).min(axis=1)
     centre = angle[best]
-    width = 2 * np.pi / SCAN
     window = np.arange(-4, 5) / 4
-    n = len(squared)
+    n, branches = value.shape
     for _ in range(ZOOMS):
         at = centre[..., None] + width * window
-        fine = sign * _branches(terms, at.reshape(n, -1)).reshape(n, 3, len(window), 3)
-        own = np.stack([fine[:, b, :, b] for b in range(3)], axis=1)
+        fine = sign * crystal.squared(at.reshape(n, -1)).reshape(n, branches, len(window), branches)
+        own = np.stack([fine[:, b, :, b] for b in range(branches)], axis=1)
         place: IntArray = own.argmin(axis=2)
         centre = np.take_along_axis(at, place[..., None], axis=2)[..., 0]
         value = np.minimum(value, own.min(axis=2))

@@ -16,8 +16,10 @@ factor, so that one gather builds a grain of matrices.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.forces.pair_forces import COLUMNS, ELEMENT, ROWS
 from models.modes.phase_sums import Couplings
@@ -43,6 +45,19 @@ class Block:
     """(n,), the coordinate that carries the other half of it, or the same one."""
     sector: float = 1.0
     """Parity of the block under the reflection, where it has one."""
+
+    def part(self, chosen: NDArray[np.bool_]) -> Block:
+        """Keep some of the rows and their columns."""
+        n = len(self.row)
+
+        def of(elements: NDArray[Any]) -> NDArray[Any]:
+            return elements.reshape(n, n)[np.ix_(chosen, chosen)].ravel()
+
+        second = None if self.second is None else of(self.second)
+        return Block(
+            of(self.first), second, of(self.scale), self.row[chosen], self.mirror[chosen],
+            self.sector,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -83,6 +98,21 @@ class MatrixForm:
             for i in range(count)
         )  # fmt: skip
         return cls(str(arrays["kind"]), int(arrays["layers"]), float(arrays["least"]), blocks)
+
+    def split(self, sign: FloatArray) -> list[list[Block]] | None:
+        """Split every block into coordinates that are even and odd under a mirror.
+
+        Parameters
+        ----------
+        sign : (3 * layers,), the sign that each coordinate takes
+
+        Returns
+        -------
+        for each block its two parts; None where the form mixes even and odd coordinates
+        """
+        if any((sign[b.row] != sign[b.mirror]).any() for b in self.blocks):
+            return None
+        return [[b.part(sign[b.row] == s) for s in (1, -1)] for b in self.blocks]
 
     def matrices(self, sums: FloatArray, block: Block) -> FloatArray | ComplexArray:
         """Build a block for a grain of wavevectors, (n_k, n, n)."""
@@ -133,7 +163,7 @@ def choose_form(
     ----------
     masses : (layers,)
     two_fold : the normal is a two-fold axis of the face
-    symmetric : couplings and masses are the same seen from both faces
+    symmetric : couplings and masses are the same seen from both faces, and so is the stacking
     """
     layers = len(masses)
     coordinate = np.arange(3 * layers)

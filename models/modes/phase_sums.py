@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.crystal.faces import Pairs
-from models.forces.pair_forces import PairForces, blocks
+from models.forces.pair_forces import COLUMNS, ROWS, PairForces, blocks
 from models.protocol import Arrays, FloatArray, IntArray
 
 SAME_SPACING = 1e-12
@@ -85,8 +85,9 @@ def _names(depth: int) -> list[str]:
 
 
 def find_couplings(
-    forces: PairForces, pairs: Pairs, distance: float, heights: FloatArray, strength: FloatArray
-) -> Couplings:
+    forces: PairForces, pairs: Pairs, distance: float, heights: FloatArray, strength: FloatArray,
+    turns: FloatArray,
+) -> Couplings:  # fmt: skip
     """Collect the force constants of a slab by depth and distinct pair of layers.
 
     Parameters
@@ -94,6 +95,7 @@ def find_couplings(
     distance : nearest neighbours
     heights : (layers,), top first
     strength : (layers, layers), factor on the pairs between two layers
+    turns : (layers,), -1 for layers whose neighbours are those of `pairs` turned (hcp)
     """
     layers = len(heights)
     deepest = min(layers - 1, int(pairs.depth[-1]))
@@ -107,9 +109,11 @@ def find_couplings(
         upper = np.arange(layers - depth)
         lower = upper + depth
         dz = heights[lower] - heights[upper]
-        one, which = _distinct(dz, strength[upper, lower])
-        k = _pair_blocks(forces, pairs, distance, depth, dz[one], strength[upper, lower][one])
-        depths.append(_depth(vectors, depth, k))
+        # two layers apart, and in its own plane, an atom sees the same turned or not
+        turn = turns[upper] if depth % 2 else np.ones(len(upper))
+        kinds = _Kinds(dz, strength[upper, lower], turn)
+        one, which = kinds.distinct()
+        depths.append(_depth(vectors, depth, forces, pairs, distance, kinds.of(one)))
         total = depths[-1].total[which]
         np.add.at(self_terms, upper, total)
         if depth:
@@ -125,26 +129,34 @@ def find_couplings(
 
 
 def crystal_couplings(
-    forces: PairForces, pairs: Pairs, distance: float, spacing: float
+    forces: PairForces, pairs: Pairs, distance: float, spacing: float, alternating: bool = False
 ) -> Couplings:
-    """Collect the force constants of the ideal crystal: one layer and all below it.
+    """Collect the force constants of the endless crystal: a layer and all below it.
 
-    `self_terms[0]` is the self term of the bulk; the columns have no meaning.
+    Where layers alternate, each depth has two kinds of pairs: those of the first layer, then
+    those of the second. `self_terms` has one row for each; the columns have no meaning.
+
+    Parameters
+    ----------
+    distance : nearest neighbours in the layer
+    spacing : of the layers, in the same unit
     """
-    one = np.ones(1)
-    deepest = int(pairs.depth[-1])
-    vectors = _vectors(pairs, deepest)
+    turns = np.array([1.0, -1.0] if alternating else [1.0])
+    vectors = _vectors(pairs, int(pairs.depth[-1]))
     depths = []
-    for depth in range(deepest + 1):
-        dz = -one * depth * spacing * distance
-        k = _pair_blocks(forces, pairs, distance, depth, dz, one)
-        depths.append(_depth(vectors, depth, k))
-    self_term = depths[0].total + 2 * sum(d.total for d in depths[1:])
+    for depth in range(int(pairs.depth[-1]) + 1):
+        turn = turns if depth else turns[:1]
+        one = np.ones(len(turn))
+        kinds = _Kinds(-depth * spacing * one, one, turn)
+        depths.append(_depth(vectors, depth, forces, pairs, distance, kinds))
+    # what lies above is opposite to what lies below, or its mirror image: the same sums, for
+    # no face has any between the normal and a direction in the plane
+    self_terms = depths[0].total + 2 * sum(d.total for d in depths[1:])
     none = np.zeros((1, 1), dtype=np.int64)
     return Couplings(
         vectors.x * distance, vectors.y * distance, vectors.place,
         tuple(d.used for d in depths), tuple(d.cosine for d in depths),
-        tuple(d.sine for d in depths), self_term, none, none,
+        tuple(d.sine for d in depths), self_terms, none, none,
     )  # fmt: skip
 
 
@@ -193,35 +205,52 @@ class _Depth:
     """(distinct, 6)."""
 
 
-def _depth(vectors: _Vectors, depth: int, k: FloatArray) -> _Depth:
-    """Join the blocks of +R and -R, (pairs of the depth, 6 * distinct)."""
+@dataclass(frozen=True)
+class _Kinds:
+    """Pairs of layers at one depth, told apart by all that decides their force constants."""
+
+    dz: FloatArray
+    """(n,), height of the lower layer above the upper one."""
+    strength: FloatArray
+    turn: FloatArray
+
+    def distinct(self) -> tuple[IntArray, IntArray]:
+        """Find the distinct ones: an index of each, and which one each pair is."""
+        rows = np.stack([np.rint(self.dz / SAME_SPACING), self.strength, self.turn], axis=1)
+        _, one, which = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+        return one, which.ravel()
+
+    def of(self, index: IntArray) -> _Kinds:
+        """Pick some."""
+        return _Kinds(self.dz[index], self.strength[index], self.turn[index])
+
+
+def _depth(
+    vectors: _Vectors, depth: int, forces: PairForces, pairs: Pairs, distance: float, kinds: _Kinds
+) -> _Depth:
+    """Join the blocks of +R and -R of one depth, for each kind of pair of layers."""
+    k = _pair_blocks(forces, pairs, distance, depth, kinds)
     used, place = np.unique(vectors.number[depth], return_inverse=True)
-    even, odd = np.zeros((2, len(used), k.shape[1]))
+    even, odd = np.zeros((2, len(used), *k.shape[1:]))
     for sign in (1, -1):  # a vector occurs once with each
         of = vectors.sign[depth] == sign
         even[place[of]] += k[of]
-        odd[place[of]] += sign * k[of]
-    return _Depth(used, -even, -odd, k.sum(axis=0).reshape(-1, 6))
-
-
-def _distinct(dz: FloatArray, strength: FloatArray) -> tuple[IntArray, IntArray]:
-    """Find the distinct pairs of layers: an index of each, and which one each pair is."""
-    kinds = np.stack([np.rint(dz / SAME_SPACING), strength], axis=1)
-    _, one, which = np.unique(kinds, axis=0, return_index=True, return_inverse=True)
-    return one, which.ravel()
+        odd[place[of]] += sign * kinds.turn[:, None] * k[of]
+    flat = (len(used), -1)
+    return _Depth(used, -even.reshape(flat), -odd.reshape(flat), k.sum(axis=0))
 
 
 def _pair_blocks(
-    forces: PairForces, pairs: Pairs, distance: float, depth: int, dz: FloatArray,
-    strength: FloatArray,
-) -> FloatArray:  # fmt: skip
-    """Blocks of all pairs of one depth for each distinct pair of layers, (n, 6 * distinct)."""
+    forces: PairForces, pairs: Pairs, distance: float, depth: int, kinds: _Kinds
+) -> FloatArray:
+    """Blocks of all pairs of one depth for each kind of pair of layers, (n, kinds, 6)."""
     of = pairs.depth == depth
-    separation = np.empty((of.sum(), len(dz), 3))
-    separation[..., :2] = pairs.in_plane[of, None] * distance
-    separation[..., 2] = dz
+    separation = np.empty((of.sum(), len(kinds.dz), 3))
+    separation[..., :2] = pairs.in_plane[of, None] * distance * kinds.turn[:, None]
+    separation[..., 2] = kinds.dz
     k = blocks(forces, separation, np.broadcast_to(pairs.squared[of, None], separation.shape[:2]))
-    return (k * strength[:, None]).reshape(len(separation), -1)
+    k *= kinds.strength[:, None]
+    return k
 
 
 def depth_sums(
@@ -267,3 +296,45 @@ def sum_phases(couplings: Couplings, wavevectors: FloatArray) -> FloatArray:
     np.negative(sums[:, :width], out=sums[:, width:-1])
     sums[:, -1] = 0
     return sums
+
+
+def turned_sums(sums: FloatArray, angle: float) -> FloatArray:
+    """Give phase sums in axes turned by an angle about the normal, as `sum_phases` gives them.
+
+    Every six columns in a row are the elements of a symmetric 3 x 3 matrix, but for the zero.
+    """
+    c, s = np.cos(angle), np.sin(angle)
+    turn = np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]])
+    pairs = turn[ROWS][:, ROWS] * turn[COLUMNS][:, COLUMNS]
+    swapped = turn[ROWS][:, COLUMNS] * turn[COLUMNS][:, ROWS]
+    on_six = pairs + np.where(ROWS == COLUMNS, 0.0, swapped)
+    turned = np.zeros_like(sums)
+    six = sums[:, :-1].reshape(len(sums), -1, 6)
+    turned[:, :-1] = (six @ on_six.T).reshape(len(sums), -1)
+    return turned
+
+
+def slopes_of_sums(couplings: Couplings, wavevectors: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Differentiate the phase sums along x and along y, each as `sum_phases` gives them."""
+    column, row = couplings.vectors
+    phase = wavevectors[:, :1] * couplings.x[column] + wavevectors[:, 1:] * couplings.y[row]
+    cosine, sine = np.cos(phase), np.sin(phase)
+    width, layers = couplings.width, couplings.layers
+    found = []
+    for length in (couplings.x[column], couplings.y[row]):
+        sums = np.zeros((len(wavevectors), 2 * width + 1))
+        at = 0
+        for i, used in enumerate(couplings.used):
+            even = (-sine[:, used] * length[used]) @ couplings.cosine[i]
+            odd = (cosine[:, used] * length[used]) @ couplings.sine[i]
+            if i == 0:
+                sums[:, : 6 * layers] = np.tile(even, layers)
+                at = 6 * layers
+                continue
+            size = even.shape[1]
+            sums[:, at : at + size] = even
+            sums[:, at + size : at + 2 * size] = odd
+            at += 2 * size
+        np.negative(sums[:, :width], out=sums[:, width:-1])
+        found.append(sums)
+    return found[0], found[1]

@@ -2,15 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
+from models.crystal.mirrors import Mirror, coordinate_signs
 from models.modes.bulk_bands import signed_root
-from models.modes.matrix_forms import MatrixForm
-from models.protocol import Arrays, ComplexArray, FloatArray
+from models.modes.matrix_forms import Block, MatrixForm
+from models.modes.phase_sums import turned_sums
+from models.protocol import Arrays, ComplexArray, FloatArray, IntArray
+
+SAGITTAL, SHEAR, NO_PARITY = 0, 1, 2
 
 
-def solve_grain(form: MatrixForm, sums: FloatArray, surface_depth: int, zero: float) -> Arrays:
+@dataclass(frozen=True)
+class Lines:
+    """The mirror lines on which the wavevectors of a grain lie (`crystal.mirrors`)."""
+
+    mirrors: tuple[Mirror, ...]
+    line: IntArray
+    """(n_k,), 2 * mirror, plus 1 if the signs of the layers alternate; -1: none."""
+    sagittal: IntArray
+    """(n_k,), 1 where even modes are sagittal and odd ones shear-horizontal."""
+
+    @classmethod
+    def none(cls, count: int) -> Lines:
+        """No mirror line at all."""
+        return cls((), np.full(count, -1), np.zeros(count, dtype=np.int64))
+
+    def groups(self) -> Iterator[tuple[int, IntArray]]:
+        """Give each line that occurs, with the wavevectors on it."""
+        for line in np.unique(self.line):
+            yield int(line), np.flatnonzero(self.line == line)
+
+
+def solve_grain(
+    form: MatrixForm, sums: FloatArray, lines: Lines, surface_depth: int, zero: float
+) -> Arrays:
     """Diagonalise the dynamical matrix at each wavevector of a grain.
+
+    On a mirror line even and odd modes are solved apart.
 
     Parameters
     ----------
@@ -25,34 +59,137 @@ def solve_grain(form: MatrixForm, sums: FloatArray, surface_depth: int, zero: fl
     `vectors_of` give eigenvectors later
     """
     sets = coordinate_sets(form.layers, surface_depth)
-    squared, shares, traces, asymmetries, vectors = [], [], [], [], {}
-    for i, block in enumerate(form.blocks):
-        matrix = form.matrices(sums, block)
-        traces.append(np.trace(matrix, axis1=1, axis2=2).real)
-        asymmetries.append(_asymmetry(matrix, form.least))
-        w2, v = np.linalg.eigh(matrix)
-        squared.append(w2)
-        shares.append(_shares(v, form.shares(block, sets)))
-        vectors[f"vectors_{i}"] = v
-    w2, share = np.concatenate(squared, axis=1), np.concatenate(shares, axis=2)
+    solved = _solve_lines(form, sums, lines, sets)
+    w2, share, parity = solved.squared, solved.share, solved.parity
     order = w2.argsort(axis=1, kind="stable")
-    if len(form.blocks) > 1:
+    if (order[:, 1:] < order[:, :-1]).any():
         w2 = np.take_along_axis(w2, order, axis=1)
         share = np.take_along_axis(share, order[:, None], axis=2)
-    trace = np.sum(traces, axis=0)
-    top = zero * np.maximum(np.abs(w2).max(axis=1), form.least)
+        parity = np.take_along_axis(parity, order, axis=1)
+    trace = solved.trace
+    top = zero * np.maximum(np.abs(w2).max(axis=1, initial=0), form.least)
+    vectors = {f"vectors_{i}": v for i, v in enumerate(solved.vectors)}
     return {
         "frequency": signed_root(w2),
         "surface_weight": share[:, 0],
         "normal_weight": share[:, 1],
         "top_weight": share[:, 2],
+        "mode_parity": np.where(lines.sagittal[:, None] == 1, parity, NO_PARITY).astype(np.uint8),
         "n_zero": (np.abs(w2) <= top[:, None]).sum(axis=1).astype(np.int32),
         "n_negative": (w2 < -top[:, None]).sum(axis=1).astype(np.int32),
         "sum_rule_residual": np.abs(w2.sum(axis=1) - trace) / np.maximum(np.abs(trace), form.least),
-        "asymmetry": np.max(asymmetries, axis=0),
+        "asymmetry": solved.asymmetry,
         "order": order,
         **vectors,
     }
+
+
+@dataclass
+class _Solved:
+    """Results of a grain, filled line by line and block by block; modes as they come."""
+
+    squared: FloatArray
+    share: FloatArray
+    """(n_k, sets, modes)."""
+    parity: IntArray
+    trace: FloatArray
+    asymmetry: FloatArray
+    vectors: list[NDArray[Any]]
+    """One entry a block of the form: (n_k, n, n)."""
+
+
+def _solve_lines(form: MatrixForm, sums: FloatArray, lines: Lines, sets: FloatArray) -> _Solved:
+    n_k, modes = len(sums), sum(len(b.row) for b in form.blocks)
+    solved = _Solved(
+        np.empty((n_k, modes)), np.empty((n_k, len(sets), modes)),
+        np.full((n_k, modes), NO_PARITY), np.zeros(n_k), np.zeros(n_k), [],
+    )  # fmt: skip
+    groups = list(lines.groups())
+    for line, of in groups:
+        split = None
+        if line >= 0:
+            split = form.split(coordinate_signs(form.layers, bool(line % 2)))
+        here = sums if len(groups) == 1 else sums[of]
+        if split is not None:
+            angle = lines.mirrors[line // 2].angle
+            _solve_split(form, turned_sums(here, angle), sets, solved, of, split, angle)
+        else:
+            _solve_whole(form, here, sets, solved, of)
+    return solved
+
+
+def _solve_whole(
+    form: MatrixForm, sums: FloatArray, sets: FloatArray, solved: _Solved, of: IntArray
+) -> None:
+    """Solve wavevectors that lie on no mirror line."""
+    at = 0
+    for i, block in enumerate(form.blocks):
+        v = _solve_block(form, block, sums, sets, solved, of, at)
+        at += len(block.row)
+        if len(of) == len(solved.squared):
+            solved.vectors.append(v)
+        else:
+            _room(form, solved, i)[of] = v
+
+
+def _solve_split(
+    form: MatrixForm, sums: FloatArray, sets: FloatArray, solved: _Solved, of: IntArray,
+    split: list[list[Block]], angle: float,
+) -> None:  # fmt: skip
+    """Solve wavevectors on one mirror line, their sums in its axes, even and odd modes apart."""
+    at = 0
+    for i, (whole, parts) in enumerate(zip(form.blocks, split, strict=True)):
+        vectors, start = _room(form, solved, i), at
+        for parity, block in enumerate(parts):
+            end = at + len(block.row)
+            v = _solve_block(form, block, sums, sets, solved, of, at)
+            solved.parity[of, at:end] = parity
+            _turn_back(vectors, v, whole, block, of, slice(at - start, end - start), angle)
+            at = end
+
+
+def _room(form: MatrixForm, solved: _Solved, i: int) -> NDArray[Any]:
+    """Make room for the vectors of a block of a grain with several lines."""
+    if len(solved.vectors) <= i:
+        n = len(form.blocks[i].row)
+        kind = complex if form.kind == "complex" else float
+        solved.vectors.append(np.zeros((len(solved.squared), n, n), kind))
+    return solved.vectors[i]
+
+
+def _solve_block(
+    form: MatrixForm, block: Block, sums: FloatArray, sets: FloatArray, solved: _Solved,
+    of: IntArray, at: int,
+) -> NDArray[Any]:  # fmt: skip
+    """Diagonalise a block at some wavevectors; gives its vectors, fills in the rest."""
+    columns = slice(at, at + len(block.row))
+    matrix = form.matrices(sums, block)
+    solved.trace[of] += np.trace(matrix, axis1=1, axis2=2).real
+    solved.asymmetry[of] = np.maximum(solved.asymmetry[of], _asymmetry(matrix, form.least))
+    w2, v = np.linalg.eigh(matrix)
+    solved.squared[of, columns] = w2
+    solved.share[of, :, columns] = _shares(v, form.shares(block, sets))
+    return np.asarray(v)
+
+
+def _turn_back(
+    vectors: NDArray[Any], v: NDArray[Any], whole: Block, block: Block, of: IntArray,
+    columns: slice, angle: float,
+) -> None:  # fmt: skip
+    """Write vectors in the axes of a mirror, along and across it, into those of the face.
+
+    An even or odd mode has just one of the two in a layer, so nothing is added up.
+    """
+    c, s = np.cos(angle), np.sin(angle)
+    place = np.full(whole.row.max() + 1, -1)
+    place[whole.row] = np.arange(len(whole.row))
+    direction = block.row % 3
+    for a, x, y in ((0, c, s), (1, -s, c)):
+        first = 3 * (block.row[direction == a] // 3)
+        vectors[of[:, None], place[first], columns] = x * v[:, direction == a]
+        vectors[of[:, None], place[first + 1], columns] = y * v[:, direction == a]
+    normal = direction == 2
+    vectors[of[:, None], place[block.row[normal]], columns] = v[:, normal]
 
 
 def coordinate_sets(layers: int, surface_depth: int) -> FloatArray:
@@ -95,3 +232,35 @@ def vectors_of(form: MatrixForm, modes: Arrays) -> ComplexArray:
         axis=2,
     )
     return np.take_along_axis(full, modes["order"][:, None], axis=2)
+
+
+def coordinate_shares(form: MatrixForm, modes: Arrays) -> FloatArray:
+    """Give |e|^2 of every coordinate, (n_k, 3 * layers, modes), modes as the blocks have them.
+
+    Where the two faces are alike, each of a pair of coordinates has the mean of both: so it is
+    in every mode up to the mixing of degenerate ones.
+    """
+    n_k = len(modes["frequency"])
+    shares = np.zeros((n_k, 3 * form.layers, modes["frequency"].shape[1]))
+    at = 0
+    for i, block in enumerate(form.blocks):
+        v = modes[f"vectors_{i}"]
+        half = np.square(np.abs(v)) / 2
+        columns = slice(at, at + v.shape[2])
+        shares[:, block.row, columns] += half
+        shares[:, block.mirror, columns] += half
+        at = columns.stop
+    return shares
+
+
+def folded_shares(form: MatrixForm, modes: Arrays) -> FloatArray:
+    """Give `coordinate_shares` with the modes in ascending order."""
+    return np.take_along_axis(coordinate_shares(form, modes), modes["order"][:, None], axis=2)
+
+
+def in_block_order(modes: Arrays, values: FloatArray) -> FloatArray:
+    """Bring values of ascending modes (n_k, ..., modes) into the order of the blocks' modes."""
+    order = modes["order"].reshape(len(values), *[1] * (values.ndim - 2), -1)
+    found = np.empty_like(values)
+    np.put_along_axis(found, np.broadcast_to(order, values.shape), values, axis=-1)
+    return found
