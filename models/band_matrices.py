@@ -81,8 +81,9 @@ def factored(band: Numbers, shift: float) -> Callable[[Numbers], Numbers]:
 def beyond_edge(band: Numbers, edge: float, number: int, above: bool) -> Numbers:
     """Give vectors of the `number` eigenvalues next to an edge on one side, (n, number).
 
-    Fewer if the iteration does not settle. Lanczos iteration with the inverse of (A - edge), in which the two sides are the two ends
-    of the spectrum: eigenvalues that crowd on the other side do not disturb.
+    Fewer if the iteration does not settle. Lanczos iteration with the inverse of (A - edge),
+    in which the two sides are the two ends of the spectrum: eigenvalues that crowd on the
+    other side do not disturb.
     """
     n = band.shape[1]
     if not number:
@@ -112,12 +113,9 @@ def product(band: Numbers, vectors: Numbers) -> Numbers:
     return result
 
 
-def solve_definite(band: FloatArray, right: FloatArray) -> FloatArray | None:
-    """Solve A x = right, (n,), for a positive definite A; None where it is not."""
+def solve_symmetric(band: FloatArray, right: FloatArray) -> FloatArray:
+    """Solve A x = right, (n,), for a real symmetric A, positive definite or not."""
     _, x, info = _routine("dpbsv", "zpbsv", False)(band, right, lower=1)
-    return None if info else np.asarray(x, dtype=np.float64)
-
-
-def solve_general(band: FloatArray, right: FloatArray) -> FloatArray:
-    """Solve A x = right, (n,), for any symmetric A."""
-    return factored(band, 0.0)(right[:, None])[:, 0]
+    if info:
+        return np.asarray(factored(band, 0.0)(right[:, None])[:, 0])
+    return np.asarray(x, dtype=np.float64)

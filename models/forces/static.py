@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.band_matrices import solve_symmetric
 from models.crystal.faces import Pairs
 from models.errors import NumericsError
 from models.forces.pair_forces import LennardJones, PairForces
@@ -23,6 +24,8 @@ def ideal_heights(spacing: float, layers: int) -> FloatArray:
 
 STEPS = 60
 """Steps of the relaxation before it gives up."""
+DENSE = 150
+"""Thickest slab whose steps are solved with a full matrix, which needs no other library."""
 
 
 @dataclass(frozen=True)
@@ -34,72 +37,107 @@ class LayerSums:
     force: FloatArray
     """(layers,), along the outward normal."""
     hessian: FloatArray
-    """(layers, layers)."""
+    """(depths, layers), element (l, l + d): a band, zero where l + d is no layer."""
+
+
+def same_from_below(strength: FloatArray) -> bool:
+    """Say whether factors (depths, layers) are the same seen from both faces."""
+    layers = strength.shape[1]
+    rows = (row[: layers - depth] for depth, row in enumerate(strength))
+    return all((row == row[::-1]).all() for row in rows)
 
 
 def layer_sums(
-    forces: PairForces, pairs: Pairs, distance: float, heights: FloatArray, strength: FloatArray
-) -> LayerSums:
+    forces: PairForces, pairs: Pairs, distance: float, spacing: float, moved: FloatArray,
+    strength: FloatArray,
+) -> LayerSums:  # fmt: skip
     """Sum the pairs between layers (Eqs. 36-37).
 
     Parameters
     ----------
     distance : nearest neighbours
-    heights : (layers,), top first
-    strength : (layers, layers), factor on the pairs between two layers
+    spacing : of the layers in the endless crystal
+    moved : (layers,), how far each layer has moved from there along the normal, top first
+    strength : (depths, layers), factor on the pairs of layer l with layer l + d
     """
-    layers = len(heights)
+    layers = len(moved)
     energy, force = 0.0, np.zeros(layers)
-    hessian = np.zeros((layers, layers))
-    for depth in range(min(layers - 1, int(pairs.depth[-1])) + 1):
+    hessian = np.zeros_like(strength)
+    for depth in range(len(strength)):
         of = pairs.depth == depth
         flat = (pairs.in_plane[of] ** 2).sum(axis=1) * distance**2
         upper = np.arange(layers - depth)
         lower = upper + depth
-        dz = heights[lower] - heights[upper]
+        # not from heights: those of a thick slab are large, and would blur the differences
+        dz = moved[lower] - moved[upper] - depth * spacing
         squared = flat + dz[:, None] ** 2
-        scale = strength[upper, lower]
+        scale = strength[depth, upper]
         pair_energy = scale * forces.energy(squared).sum(axis=1)
         energy += float(pair_energy.sum()) * (0.5 if depth == 0 else 1.0)
         if depth == 0:
             continue
         tension = forces.tension(squared)
         pull = scale * tension.sum(axis=1) * dz
-        np.add.at(force, upper, pull)
-        np.add.at(force, lower, -pull)
+        force[upper] += pull
+        force[lower] -= pull
         stiffness = forces.stiffness(squared, np.broadcast_to(pairs.squared[of], squared.shape))
         k = scale * (tension + (stiffness - tension) * dz[:, None] ** 2 / squared).sum(axis=1)
-        hessian[upper, lower] = hessian[lower, upper] = -k
-    hessian[np.arange(layers), np.arange(layers)] = -hessian.sum(axis=1)
+        hessian[depth, upper] = -k
+        hessian[0, upper] += k
+        hessian[0, lower] += k
     return LayerSums(energy, force, hessian)
 
 
-def relaxed_heights(
-    pairs: Pairs, distance: float, heights: FloatArray, strength: FloatArray
+def relaxed_shifts(
+    pairs: Pairs, distance: float, spacing: float, strength: FloatArray
 ) -> FloatArray:
-    """Move Lennard-Jones layers along the normal until no layer feels a force.
+    """Move Lennard-Jones layers along the normal until no layer feels a force, (layers,).
 
-    Newton's method; the rigid shift is projected out. Symmetry leaves no other motion on the
-    faces of `models.crystal.faces`.
+    Newton's method; the mean move is zero. Symmetry leaves no other motion on the faces of
+    `models.crystal.faces`.
+
+    Parameters
+    ----------
+    as those of `layer_sums`
 
     Raises
     ------
     NumericsError : the forces do not vanish
     """
     forces = LennardJones()
-    z = heights.copy()
-    shift = np.ones_like(strength)  # makes the rigid shift stiff; no force acts along it
+    moved = np.zeros(strength.shape[1])
     strongest = max(1.0, float(strength.max()))
     residual = np.inf
     for _ in range(STEPS):
-        sums = layer_sums(forces, pairs, distance, z, strength)
+        sums = layer_sums(forces, pairs, distance, spacing, moved, strength)
         previous, residual = residual, float(np.abs(sums.force).max()) / strongest
         if residual < 1e-12 or (residual < 1e-10 and residual >= previous):
-            return z - z.mean()
-        step = np.linalg.solve(sums.hessian + shift, sums.force)
-        z += step * min(1.0, 0.1 * distance / float(np.abs(step).max()))
+            return moved - moved.mean()
+        step = _newton_step(sums)
+        moved += step * min(1.0, 0.1 * distance / float(np.abs(step).max()))
     msg = (
         f"The layers did not come to rest: the largest force is {residual:.3g} epsilon/sigma "
         f"after {STEPS} steps. A changed bond may have no equilibrium. Use bond ratios nearer to 1."
     )
     raise NumericsError(msg)
+
+
+def _newton_step(sums: LayerSums) -> FloatArray:
+    """Solve hessian @ step = force with a mean step of zero.
+
+    No force acts along the rigid shift. In a thin slab it is made stiff; in a thick one the
+    layer in the middle is held, which keeps the matrix a band.
+    """
+    layers = len(sums.force)
+    if layers <= DENSE:
+        full = np.ones((layers, layers))
+        for depth, row in enumerate(sums.hessian):
+            upper = np.arange(layers - depth)
+            full[upper, upper + depth] += row[upper]
+            if depth:
+                full[upper + depth, upper] += row[upper]
+        return np.asarray(np.linalg.solve(full, sums.force))
+    held = sums.hessian.copy()
+    held[0, layers // 2] += np.abs(held[0]).max()
+    step = solve_symmetric(held, sums.force)
+    return step - step.mean()

@@ -73,11 +73,11 @@ def layer_blocks(couplings: Couplings, sums: FloatArray, masses: FloatArray) -> 
     for depth in range(depths):
         upper = np.arange(layers - depth)
         lower = upper + depth
-        column = couplings.column[upper, lower]
+        column = couplings.column[depth, upper]
         scale = (weight[upper] * weight[lower])[:, None]
         real[depth, upper] = sums[column[:, None] + six] * scale
         if depth:
-            sine = column + couplings.sine_offset[upper, lower]
+            sine = column + couplings.sine_offset[depth]
             imaginary[depth, upper] = sums[sine[:, None] + six] * scale
     return LayerBlocks(real, imaginary)
 

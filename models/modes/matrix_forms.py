@@ -194,12 +194,12 @@ def _columns(couplings: Couplings) -> tuple[IntArray, IntArray]:
     layers, width = couplings.layers, couplings.width
     zero = 2 * width
     row, column = np.meshgrid(np.arange(layers), np.arange(layers), indexing="ij")
-    upper, lower = np.minimum(row, column), np.maximum(row, column)
-    start = couplings.column[upper, lower]
-    coupled = start > 0
-    coupled[0, 0] = True  # the first column of all belongs to the first layer itself
+    upper, depth = np.minimum(row, column), np.abs(row - column)
+    coupled = depth < len(couplings.column)
+    depth = np.where(coupled, depth, 0)
+    start = couplings.column[depth, upper]
     real = np.where(coupled[..., None, None], start[..., None, None] + ELEMENT, zero)
-    sine = (start + couplings.sine_offset[upper, lower])[..., None, None] + ELEMENT
+    sine = (start + couplings.sine_offset[depth])[..., None, None] + ELEMENT
     # D(l', l) is the adjoint of D(l, l'), so the sine sums change sign below the diagonal
     sine = np.where((row > column)[..., None, None], sine + width, sine)
     imaginary = np.where((coupled & (row != column))[..., None, None], sine, zero)

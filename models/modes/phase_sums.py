@@ -45,9 +45,10 @@ class Couplings:
     self_terms: FloatArray
     """(layers, 6), Phi(l, l) by the sum rule of the slab."""
     column: IntArray
-    """(layers, layers): first column of the cosine sums of the pair (upper, lower)."""
+    """(depths, layers): first column of the cosine sums of each layer with the one that lies
+    so deep below it."""
     sine_offset: IntArray
-    """(layers, layers): from there to the first column of the sine sums."""
+    """(depths,): from there to the first column of the sine sums."""
 
     @property
     def layers(self) -> int:
@@ -85,41 +86,43 @@ def _names(depth: int) -> list[str]:
 
 
 def find_couplings(
-    forces: PairForces, pairs: Pairs, distance: float, heights: FloatArray, strength: FloatArray,
-    turns: FloatArray,
+    forces: PairForces, pairs: Pairs, distance: float, spacing: float, moved: FloatArray,
+    strength: FloatArray, turns: FloatArray,
 ) -> Couplings:  # fmt: skip
     """Collect the force constants of a slab by depth and distinct pair of layers.
 
     Parameters
     ----------
     distance : nearest neighbours
-    heights : (layers,), top first
-    strength : (layers, layers), factor on the pairs between two layers
+    spacing : of the layers in the endless crystal
+    moved : (layers,), how far each layer has moved from there along the normal, top first
+    strength : (depths, layers), factor on the pairs of layer l with layer l + d
     turns : (layers,), -1 for layers whose neighbours are those of `pairs` turned (hcp)
     """
-    layers = len(heights)
+    layers = len(moved)
     deepest = min(layers - 1, int(pairs.depth[-1]))
     vectors = _vectors(pairs, deepest)
-    column = np.zeros((layers, layers), dtype=np.int64)
-    sine_offset = np.zeros((layers, layers), dtype=np.int64)
+    column = np.zeros((deepest + 1, layers), dtype=np.int64)
+    sine_offset = np.zeros(deepest + 1, dtype=np.int64)
     self_terms = np.zeros((layers, 6))
     depths = []
     next_column = 6 * layers
     for depth in range(deepest + 1):
         upper = np.arange(layers - depth)
         lower = upper + depth
-        dz = heights[lower] - heights[upper]
+        # not from heights: those of a thick slab are large, and would blur the differences
+        dz = moved[lower] - moved[upper] - depth * spacing
         # two layers apart, and in its own plane, an atom sees the same turned or not
         turn = turns[upper] if depth % 2 else np.ones(len(upper))
-        kinds = _Kinds(dz, strength[upper, lower], turn)
+        kinds = _Kinds(dz, strength[depth, upper], turn)
         one, which = kinds.distinct()
         depths.append(_depth(vectors, depth, forces, pairs, distance, kinds.of(one)))
         total = depths[-1].total[which]
         np.add.at(self_terms, upper, total)
         if depth:
             np.add.at(self_terms, lower, total)
-        column[upper, lower] = (next_column + 6 * which) if depth else 6 * upper
-        sine_offset[upper, lower] = 6 * len(one)
+        column[depth, upper] = (next_column + 6 * which) if depth else 6 * upper
+        sine_offset[depth] = 6 * len(one)
         next_column += 12 * len(one) if depth else 0
     return Couplings(
         vectors.x * distance, vectors.y * distance, vectors.place,
@@ -152,11 +155,11 @@ def crystal_couplings(
     # what lies above is opposite to what lies below, or its mirror image: the same sums, for
     # no face has any between the normal and a direction in the plane
     self_terms = depths[0].total + 2 * sum(d.total for d in depths[1:])
-    none = np.zeros((1, 1), dtype=np.int64)
+    none = np.zeros((0, 0), dtype=np.int64)
     return Couplings(
         vectors.x * distance, vectors.y * distance, vectors.place,
         tuple(d.used for d in depths), tuple(d.cosine for d in depths),
-        tuple(d.sine for d in depths), self_terms, none, none,
+        tuple(d.sine for d in depths), self_terms, none, none.ravel(),
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from models.modes.phase_sums import find_couplings, sum_phases
 from models.protocol import WHOLE, Arrays, FloatArray
 from models.slab.modes import alike, endless_crystal
 from models.slab.parameters import SlabParameters
-from models.slab.statics import SlabCrystal, heights_at_rest
+from models.slab.statics import SlabCrystal, layer_spacing, shifts_at_rest
 
 MARGIN = 1.05
 """End of the grid over the highest frequency."""
@@ -82,10 +82,11 @@ def highest_frequency(p: SlabParameters) -> float:
 
 def _highest_squared(p: SlabParameters, crystal: Arrays, k: FloatArray) -> FloatArray:
     """Highest squared frequency of a slab at each wavevector (n, 2)."""
-    distance, heights = float(crystal["nearest_neighbour_distance"]), heights_at_rest(p, crystal)
     couplings = find_couplings(
-        p.pair_forces, p.pairs, distance, heights, p.strengths(), p.face.turns(p.thickness)
-    )
+        p.pair_forces, p.pairs, float(crystal["nearest_neighbour_distance"]),
+        layer_spacing(p, crystal), shifts_at_rest(p, crystal), p.strengths(),
+        p.face.turns(p.thickness),
+    )  # fmt: skip
     form = choose_form(couplings, p.masses(), p.face.two_fold, alike(p))
     top = []
     for part in np.array_split(k, -(-len(k) // 32)):

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.crystal.mirrors import mirrors, place_on_lines
+from models.forces.static import same_from_below
 from models.modes.bulk_bands import SCAN, bulk_bands, place_modes
 from models.modes.endless import EndlessCrystal
 from models.modes.localization import (
@@ -35,9 +36,7 @@ PARITIES = ("sagittal", "shear", "none")
 def endless_crystal(p: SlabParameters, crystal: Arrays, k: FloatArray) -> EndlessCrystal:
     """Give the clean crystal that a slab is cut from, at in-plane wavevectors (n, 2)."""
     distance, spacing = float(crystal["nearest_neighbour_distance"]), layer_spacing(p, crystal)
-    couplings = crystal_couplings(
-        p.pair_forces, p.pairs, distance, spacing, p.face.alternating
-    )
+    couplings = crystal_couplings(p.pair_forces, p.pairs, distance, spacing, p.face.alternating)
     return EndlessCrystal.at(couplings, k, p.crystal_masses)
 
 
@@ -61,9 +60,7 @@ class SlabBulk(Stage):
         """Count the problems of the scan and of the refinement."""
         period = len(parameters.crystal_masses)
         twice = 2 if parameters.errors else 1
-        return Cost(
-            1.2e7 * twice * part.size * period**2.5, part.size * 6e5 * period**2 + 2e7
-        )
+        return Cost(1.2e7 * twice * part.size * period**2.5, part.size * 6e5 * period**2 + 2e7)
 
     def solve(self, p: SlabParameters, inputs: Mapping[str, Arrays], part: Part) -> Arrays:
         """Scan k_z at a grain of wavevectors."""
@@ -91,10 +88,10 @@ class SlabCouplings(FiniteStage):
     def solve_slab(self, p: SlabParameters, inputs: Mapping[str, Arrays], part: Part) -> Arrays:
         """Collect the blocks by depth."""
         distance = float(inputs["crystal"]["nearest_neighbour_distance"])
-        heights = inputs["structure"]["layer_height"]
         return find_couplings(
-            p.pair_forces, p.pairs, distance, heights, p.strengths(), p.face.turns(p.thickness)
-        ).as_arrays()
+            p.pair_forces, p.pairs, distance, layer_spacing(p, inputs["crystal"]),
+            inputs["structure"]["moved"], p.strengths(), p.face.turns(p.thickness),
+        ).as_arrays()  # fmt: skip
 
 
 class SlabForm(FiniteStage):
@@ -122,7 +119,7 @@ def alike(p: SlabParameters) -> bool:
     """Say whether a slab has an inversion centre: its faces, masses and bonds are alike."""
     strength, mass = p.strengths(), p.masses()
     stacked = not p.face.alternating or p.thickness % 2 == 0
-    same = (strength == strength[::-1, ::-1]).all() and (mass == mass[::-1]).all()
+    same = same_from_below(strength) and (mass == mass[::-1]).all()
     return bool(same and stacked)
 
 

@@ -413,16 +413,16 @@ class SlabParameters(Parameters):
         return m
 
     def strengths(self) -> FloatArray:
-        """Factor on the pairs between two layers, (layers, layers)."""
-        layers = self.thickness
-        s = np.ones((layers, layers))
-        for layer in self.adlayers:
-            substrate = np.setdiff1d(np.arange(layers), self.adlayers)
-            s[layer, substrate] = s[substrate, layer] = self.adlayer_bond_ratio
-        if layers > 1:
-            for a, b in {(0, 1), (layers - 2, layers - 1)}:
-                s[a, b] *= self.surface_bond_ratio
-                s[b, a] = s[a, b]
+        """Factor on the pairs of layer l with layer l + d, (depths, layers)."""
+        last = self.thickness - 1
+        s = np.ones((min(last, int(self.pairs.depth[-1])) + 1, self.thickness))
+        depth, upper = np.indices(s.shape)
+        lower = upper + depth
+        bound = np.isin(upper, self.adlayers) != np.isin(lower, self.adlayers)
+        s[bound & (lower <= last)] = self.adlayer_bond_ratio
+        if last > 0:
+            for layer in {0, last - 1}:
+                s[1, layer] *= self.surface_bond_ratio
         return s
 
 

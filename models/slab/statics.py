@@ -11,7 +11,7 @@ from models.crystal.k_points import SIXTHS
 from models.crystal.lattices import neighbours
 from models.forces.crystals import Scale, crystal_energy, elastic_constants, static_scale
 from models.forces.quasi_harmonic import distance_at
-from models.forces.static import ideal_heights, layer_sums, relaxed_heights
+from models.forces.static import ideal_heights, layer_sums, relaxed_shifts, same_from_below
 from models.protocol import Arrays, Cost, FloatArray, Part, Stage, Variable
 from models.slab.parameters import (
     CONSTANTS,
@@ -131,16 +131,16 @@ def layer_spacing(p: SlabParameters, crystal: Arrays) -> float:
     return p.face.spacing * float(crystal["nearest_neighbour_distance"]) * stretch
 
 
-def heights_at_rest(p: SlabParameters, crystal: Arrays) -> FloatArray:
-    """Heights of the layers of a slab, relaxed if it is to be, top first, (layers,)."""
-    ideal = ideal_heights(layer_spacing(p, crystal), p.thickness)
+def shifts_at_rest(p: SlabParameters, crystal: Arrays) -> FloatArray:
+    """Move of each layer along the normal, if the slab is to relax, top first, (layers,)."""
     if not p.relaxed or p.forces == "springs" or p.thickness < 2:
-        return ideal
-    strength = p.strengths()
-    z = relaxed_heights(p.pairs, float(crystal["nearest_neighbour_distance"]), ideal, strength)
-    if (strength == strength[::-1, ::-1]).all():
-        z = (z - z[::-1]) / 2  # exact, so that both faces give the same bytes
-    return z
+        return np.zeros(p.thickness)
+    strength, spacing = p.strengths(), layer_spacing(p, crystal)
+    distance = float(crystal["nearest_neighbour_distance"])
+    moved = relaxed_shifts(p.pairs, distance, spacing, strength)
+    if same_from_below(strength):
+        moved = (moved - moved[::-1]) / 2  # exact, so that both faces give the same bytes
+    return moved
 
 
 class SlabStructure(FiniteStage):
@@ -169,23 +169,23 @@ class SlabStructure(FiniteStage):
         """Count ten Newton steps: the pair sums and the solution for the step."""
         p = parameters
         pairs = 3 * p.cutoff**3
-        matrix = 8.0 * p.thickness**2
-        return Cost(1e6 + 10 * (150 * pairs * p.thickness + p.thickness**3), 6e6 + 5 * matrix
-                    + 60 * pairs / p.cutoff * p.thickness)  # fmt: skip
+        return Cost(1e7 + 1500 * pairs * p.thickness,
+                    7e6 + (60 * pairs / p.cutoff + 500 * p.cutoff) * p.thickness)  # fmt: skip
 
     def solve_slab(self, p: SlabParameters, inputs: Mapping[str, Arrays], part: Part) -> Arrays:
         """Relax, then compare with the ideal slab."""
         crystal = inputs["crystal"]
         spacing = layer_spacing(p, crystal)
-        ideal, z = ideal_heights(spacing, p.thickness), heights_at_rest(p, crystal)
+        ideal, moved = ideal_heights(spacing, p.thickness), shifts_at_rest(p, crystal)
         distance = float(crystal["nearest_neighbour_distance"])
-        sums = layer_sums(p.pair_forces, p.pairs, distance, z, p.strengths())
-        shift = (z - ideal) / spacing
+        sums = layer_sums(p.pair_forces, p.pairs, distance, spacing, moved, p.strengths())
+        shift = moved / spacing
         energy = (sums.energy - p.thickness * float(crystal["energy"])) / 2
         return {
-            "layer_height": z,
+            "layer_height": ideal + moved,
+            "moved": moved,
             "layer_shift": np.where(ideal >= 0, shift, -shift),
-            "spacing_change": np.append(-np.diff(z) / spacing - 1, np.nan),
+            "spacing_change": np.append(-np.diff(shift), np.nan),
             "surface_energy": np.array(np.nan if p.forces == "springs" else energy),
             "relaxation_force": np.abs(sums.force).max(),
         }

