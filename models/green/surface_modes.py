@@ -8,7 +8,8 @@ all bands, for its matrix is a part of the matrix of the infinite crystal; in a 
 Wherever it does, one eigenvalue of the infinite crystal's own Green's function block,
 which has no poles in a gap and falls with x, passes zero. So the poles are found first,
 they divide the gaps, and between them the number of modes is the number of negative
-eigenvalues that F loses from one end to the other. None can be missed or found twice.
+eigenvalues that F loses from one end to the other. None is found twice or missed, unless it
+lies just at such a pole (`AWAY`).
 
 Inside the bulk a mode falls by T = g H+ from one principal layer to the next, which gives its
 norm and depth to the last layer.
@@ -34,8 +35,11 @@ EDGE = 1e-6
 """Modes nearer than this share of the highest squared frequency to a band are not looked for."""
 SHARP = 1e-14
 """Width at which a bracket is narrow enough, as a share of the highest squared frequency."""
-AWAY = 1e-9
-"""Distance kept from poles of Sigma, as a share of the highest squared frequency."""
+AWAY = 1e-6
+"""Distance kept from poles of Sigma, as a share of the highest squared frequency. Nearer, the
+finite part of Sigma drowns in the rounding of the pole, and a mode that lies there is lost."""
+ASIDE = 1e-13
+"""Step away from an x at which decimation meets a singular matrix, as such a share."""
 TURNS = 120
 """Steps of the root search before it gives up; bisection alone needs 47."""
 FAR = 60
@@ -144,16 +148,16 @@ class Levels:
         return np.linalg.eigvalsh(-inverse(self.off_singular(resolvents, x), x))
 
     def off_singular(self, matrices: Callable[[FloatArray], Matrices], x: FloatArray) -> Matrices:
-        """Step aside by rounding where a layer removed on the way has a mode at just this x."""
+        """Step aside where a layer removed on the way has a mode at just one of the x."""
         try:
             return matrices(x)
         except NumericsError:
-            return matrices(x + SHARP * self.scale)
+            return matrices(x + ASIDE * self.scale)
 
 
 def _cut_modes(levels: Levels, low: float, high: float) -> list[float]:
     """Squared frequencies in a gap at which Sigma has a pole, or the half space above has."""
-    roots = find_roots(levels.cut, low, high, SHARP * levels.scale)
+    roots = find_roots(levels.cut, low, high, AWAY / 100 * levels.scale)
     return sorted({x for x, _ in roots})
 
 
