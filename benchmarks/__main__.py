@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 BENCHMARKS = (
-    "slab_modes", "full_mesh", "chain_overhead", "two_workers", "query_index", "scale",
+    "slab_modes", "thick_slabs", "full_mesh", "chain_overhead", "two_workers", "query_index", "scale",
     "store_speed", "plan_truth",
 )  # fmt: skip
 

@@ -70,18 +70,20 @@ def layer_sums(
         lower = upper + depth
         # not from heights: those of a thick slab are large, and would blur the differences
         dz = moved[lower] - moved[upper] - depth * spacing
-        squared = flat + dz[:, None] ** 2
         scale = strength[depth, upper]
-        pair_energy = scale * forces.energy(squared).sum(axis=1)
+        height, which = np.unique(dz, return_inverse=True)  # few inside a thick slab
+        squared = flat + height[:, None] ** 2
+        pair_energy = scale * forces.energy(squared).sum(axis=1)[which]
         energy += float(pair_energy.sum()) * (0.5 if depth == 0 else 1.0)
         if depth == 0:
             continue
         tension = forces.tension(squared)
-        pull = scale * tension.sum(axis=1) * dz
+        pull = scale * tension.sum(axis=1)[which] * dz
         force[upper] += pull
         force[lower] -= pull
         stiffness = forces.stiffness(squared, np.broadcast_to(pairs.squared[of], squared.shape))
-        k = scale * (tension + (stiffness - tension) * dz[:, None] ** 2 / squared).sum(axis=1)
+        bend = tension + (stiffness - tension) * height[:, None] ** 2 / squared
+        k = scale * bend.sum(axis=1)[which]
         hessian[depth, upper] = -k
         hessian[0, upper] += k
         hessian[0, lower] += k

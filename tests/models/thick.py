@@ -11,6 +11,7 @@ from models.modes import banded
 from models.modes.matrix_forms import MatrixForm
 from models.modes.phase_sums import Couplings, sum_phases
 from models.modes.surface_solver import SurfaceModes, gaps_of, surface_modes
+from models.slab.modes import alike
 
 
 @dataclass(frozen=True)
@@ -56,12 +57,11 @@ def thick(fractions, with_form: bool = False, **parameters: Any) -> Thick:
     def stage(name: str) -> dict[str, np.ndarray]:
         return {key: a[0] for key, a in evaluator.whole(SLAB.stage(name), p).items()}
 
-    couplings, masses = Couplings.from_arrays(stage("couplings")), p.masses()
-    symmetric = p.adlayer != "one side" and (masses == masses[::-1]).all()
+    couplings = Couplings.from_arrays(stage("couplings"))
     form = MatrixForm.from_arrays(stage("form")) if with_form else None
     sums = sum_phases(couplings, stage("k_points")["k_vector"])
     bands = stage("bulk")["bulk_band"]
-    return Thick(couplings, masses, sums, bands, p.face.two_fold, bool(symmetric), form)
+    return Thick(couplings, p.masses(), sums, bands, p.face.two_fold, alike(p), form)
 
 
 def full_of(band: np.ndarray) -> np.ndarray:
