@@ -10,8 +10,8 @@ import subprocess
 import sys
 
 BENCHMARKS = (
-    "slab_modes", "thick_slabs", "full_mesh", "chain_overhead", "two_workers", "query_index", "scale",
-    "store_speed", "plan_truth",
+    "slab_modes", "thick_slabs", "full_mesh", "chain_overhead", "two_workers", "query_index",
+    "scale", "store_speed", "plan_truth",
 )  # fmt: skip
 
 
