@@ -8,12 +8,13 @@ from functools import cache
 from importlib.metadata import entry_points
 
 from models.chain import Chain
+from models.cluster import Cluster
 from models.errors import ModelInputError
 from models.protocol import Model
 from models.slab import Slab
 
 ENTRY_POINT_GROUP = "modesweep.models"
-BUILT_IN: tuple[type[Model], ...] = (Chain, Slab)
+BUILT_IN: tuple[type[Model], ...] = (Chain, Cluster, Slab)
 
 
 @cache

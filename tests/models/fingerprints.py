@@ -79,6 +79,13 @@ POINTS: dict[str, list[dict[str, Any]]] = {
          "temperatures": [0.0, 1.0]},
         {"atoms": 6, "end_mass_ratio": 3.0, "temperatures": [0.5]},
     ],
+    "cluster": [
+        {"shells": 3, "impurity_mass_ratio": 0.4, "temperatures": [0.0, 5.0]},
+        {"shape": "cuboctahedron", "shells": 2, "grid_max": 30.0, "temperatures": [1.0]},
+        {"shape": "cube", "shells": 3, "grid_points": 60, "grid_max": 28.0, "grid_width": 0.7},
+        {"shells": 4, "solver": "chebyshev", "start_vectors": 100, "moments": 512,
+         "temperatures": [5.0]},
+    ],
     "slab": [
         {"layers": 7, "k_points": 9, "material": "Ar", "cutoff": 3.0},
         {"layers": 6, "surface": "100", "k_mesh": 4, "adlayer": "one side",

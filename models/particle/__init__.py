@@ -1,0 +1,1 @@
+"""Free particles: shapes, their symmetry, atoms at rest, vibrations."""
