@@ -13,8 +13,8 @@ from models.evaluate import Evaluator, add_tree, content_key
 from models.protocol import WHOLE, Cost, Dim, Model, Parameters, Stage, Variable
 from models.registry import get
 
-CHAIN, SLAB = get("chain"), get("slab")
-C, S = CHAIN.parameters, SLAB.parameters
+CHAIN, SLAB, CLUSTER = get("chain"), get("slab"), get("cluster")
+C, S, K = CHAIN.parameters, SLAB.parameters, CLUSTER.parameters
 HOT = (0.0, 1.0)
 SHORT = {"cutoff": 2.2}
 
@@ -41,6 +41,19 @@ SLAB_POINTS = [
       material={"epsilon_K": 100.0, "sigma_angstrom": 3.0, "mass_u": 20.0}),
 ]  # fmt: skip
 
+CLUSTER_POINTS = [
+    K(shells=1, temperatures=HOT),
+    K(shells=2, impurity_mass_ratio=0.5, temperatures=HOT, errors=False),
+    K(shells=2, impurity_mass_ratio=3.0, temperatures=HOT, grid_max=50.0, solver="dense"),
+    K(shells=2, grid_points=40, grid_max=30.0, grid_width=1.0, temperatures=HOT),
+    K(shells=3, solver="chebyshev", start_vectors=4, accuracy=1e-2, temperatures=HOT),
+    K(shells=3, solver="chebyshev", start_vectors=4, moments=70, temperatures=(0.3,)),
+    K(shape="cuboctahedron", shells=2, temperatures=HOT),  # a saddle
+    K(shape="cuboctahedron", shells=3, impurity_mass_ratio=0.3),
+    K(shape="cube", shells=1, temperatures=HOT),  # no core
+    K(shape="cube", shells=3, temperatures=HOT, moments=100),  # no centre
+]
+
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_the_chain_keeps_the_contract(check):
@@ -50,6 +63,11 @@ def test_the_chain_keeps_the_contract(check):
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_the_slab_keeps_the_contract(check):
     check(SLAB, SLAB_POINTS)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_the_cluster_keeps_the_contract(check):
+    check(CLUSTER, CLUSTER_POINTS)
 
 
 # --- a small model that uses everything: a cut batch, a sum over grains, a gather ---
