@@ -74,7 +74,6 @@ def broaden(
         a frequency is not finite
     """
     _check(frequency, grid, width)
-    frequency = np.abs(frequency) if shape == "lorentzian" else frequency
     low, high = _reach(frequency, grid, width, shape)
     intervals = 1 + int((high - low) / (INTERVAL * width))
     inside = np.flatnonzero((frequency >= low) & (frequency <= high))
@@ -119,7 +118,7 @@ def check_width(width: float, grid: FloatArray) -> None:
     ModelInputError : a line could fall between two points
     """
     step = float(grid[-1] - grid[0]) / max(1, len(grid) - 1)
-    if not width >= step * (1 - 1e-9) or not width > 0:
+    if width < step * (1 - 1e-9) or not width > 0:
         msg = (
             f"A line width of {width:.6g} is under the grid step of {step:.6g}. "
             "A line could fall between two points and be lost. "
@@ -183,7 +182,7 @@ def _collected(
     share : (sets, intervals * nodes)
     """
     place = (frequency.ravel()[inside] - low) / length
-    interval = np.minimum(place.astype(np.int32), intervals - 1)
+    interval = place.astype(np.int32)
     order = np.argsort(interval, kind="stable")
     ends = np.searchsorted(interval[order], np.arange(intervals + 1))
     moments = np.zeros((intervals, weight.shape[1], nodes))

@@ -120,7 +120,6 @@ def _states(place: FloatArray, triangles: Triangles, steps: int) -> FloatArray:
     first, last = (np.clip(np.floor(x), -1, steps).astype(np.int64) for x in (e[0], e[2]))
     inner = last - first  # steps begun inside the triangle
     length = 1 << np.ceil(np.log2(np.maximum(inner, 1))).astype(np.int64)
-    length[inner == 0] = 0
     for many in np.unique(length):
         alike = np.flatnonzero(length == many)
         for i in range(0, len(alike), max(1, ELEMENTS // (many + 1))):
