@@ -22,6 +22,13 @@ from models.green.displacements import (
     thermal_function,
 )
 from models.green.half_space import HalfSpace, half_space_of
+from models.green.solver_choice import (
+    STEEPEST,
+    cheaper_solver,
+    layers_needed,
+    slab_error,
+    steepest_slope,
+)
 from models.green.surface_modes import find_surface_modes
 from models.green.surface_spectra import (
     complex_points,
@@ -229,6 +236,50 @@ def test_far_from_the_spectrum_green_gives_the_moments(surface):
     expected = half.surface[0, :3, :3] + row @ row.conj().T / z[0]
 
     assert moment == pytest.approx(expected, abs=2e-7 * top)
+
+
+# slab or decimation
+
+
+def test_steepest_wave_of_a_chain_moves_at_the_speed_of_sound():
+    """omega = 2 sqrt k sin(theta/2): d omega/d theta = sqrt k at theta = 0."""
+    assert steepest_slope(chain((1.0, 2.3, 1.7)), 0) == pytest.approx(np.sqrt(2.3), rel=1e-2)
+
+
+@pytest.mark.parametrize("surface", ["111", "100", "110"])
+@pytest.mark.parametrize("fraction", [GENERIC, (0.05, 0.02), (0.5, 0.0)])
+def test_error_of_a_slab_stays_under_the_stated_law(surface, fraction):
+    """The echo of the lower face, damped over twice the thickness at the largest velocity."""
+    half = half_space(surface, fraction)
+    slope = steepest_slope(half, 0)
+    for layers in (31, 61):
+        w2, e = np.linalg.eigh(thick_slab(surface, layers, fraction))
+        top = np.sqrt(w2[-1])
+        assert slope < STEEPEST * top
+        for width in (0.02 * top, 0.05 * top):
+            grid = np.linspace(0, 1.02, 120) * top
+            shares = (np.abs(e[:9]) ** 2).reshape(1, 3, 3, -1)
+            slab = slab_spectral_density(w2[None], shares, grid, width)
+            exact = spectral_density(half, grid, width, 3)
+            error = np.sqrt(((slab - exact) ** 2).mean() / (exact**2).mean())
+            assert error < slab_error(width, slope, layers) + 1e-12
+
+
+def test_layers_needed_are_those_that_reach_the_accuracy():
+    n = layers_needed(0.1, 3.0, 1e-3)
+
+    assert slab_error(0.1, 3.0, n) <= 1e-3 < slab_error(0.1, 3.0, n - 1)
+
+
+def test_wide_lines_are_left_to_a_slab_and_narrow_ones_to_decimation():
+    half = half_space("111", GENERIC)
+    grid = np.linspace(0, 28, 400)
+
+    wide, few = cheaper_solver(half, "inversion", 3, grid, 2.0, 1e-3)
+    narrow, many = cheaper_solver(half, "inversion", 3, grid, 0.01, 1e-3)
+
+    assert (wide, narrow) == ("slab", "decimation")
+    assert few < 500 < many
 
 
 # displacements and velocities
