@@ -58,7 +58,8 @@ def check_names(model: Model, points: Sequence[Any]) -> None:
                             f"column of the sweep ({', '.join(RESERVED)}).")  # fmt: skip
     for name in dims:
         _require(name not in fields, f"The dim {name!r} is named like a parameter.")
-    for title in ("shape_parameters", "output_depends_on", "unit_parameters", "fixed_only"):
+    for title in ("shape_parameters", "output_depends_on", "unit_parameters", "fixed_only",
+                  "settles", "settled_by"):  # fmt: skip
         _known(getattr(model, title), fields, f"`{title}` of {model.name}")
     for r in model.parameters.rules:
         _known(r.names, fields, f"A rule of {model.parameters.__name__}")
@@ -213,8 +214,7 @@ def check_canonical(model: Model, points: Sequence[Any]) -> None:
 
 def check_pure(model: Model, points: Sequence[Any]) -> None:
     """Check that a stage gives the same bytes twice and leaves its inputs alone."""
-    for stage, p, part in _grains(model, points):
-        inputs = _inputs(model, stage, [p], part)
+    for stage, p, part, inputs in _grains(model, points):
         before = {name: {k: a.copy() for k, a in arrays.items()} for name, arrays in inputs.items()}
         first = stage.run([p] * stage.batch_of(p), inputs, part)
         kept = {name: array.copy() for name, array in first.items()}
@@ -226,16 +226,16 @@ def check_pure(model: Model, points: Sequence[Any]) -> None:
 
 
 def check_grains(model: Model, points: Sequence[Any]) -> None:
-    """Check that grains give the same bytes in any order, alone or together."""
-    for stage in model.stages:
-        for p in points:
+    """Check that grains give the same bytes in any order, and join to the whole."""
+    for p in points:
+        forwards, backwards = Evaluator(model), Evaluator(model)
+        for stage in model.stages:
             parts = model.parts(stage, p)
-            alone = {part: Evaluator(model).grain(stage, [p], part) for part in reversed(parts)}
-            together = Evaluator(model)
-            for part in parts[1::2] + parts[::2]:
-                _equal(alone[part], together.grain(stage, [p], part),
+            alone = {part: forwards.grain(stage, [p], part) for part in parts}
+            for part in parts[::-2] + parts[-2::-2]:
+                _equal(alone[part], backwards.grain(stage, [p], part),
                        f"Stage {stage.name!r} gives other bytes in another order")  # fmt: skip
-            whole = Evaluator(model).whole(stage, p)
+            whole = backwards.whole(stage, p)
             if stage.sums:
                 _check_runs(model, stage, p, [alone[part] for part in parts], whole)
             elif stage.cut is not None:
@@ -262,6 +262,8 @@ def check_batches(model: Model, points: Sequence[Any]) -> None:
     for stage in model.stages:
         for _, group in groupby(sorted(points, key=shape), key=shape):
             alike = list(group)
+            if stage.batch_of(alike[0]) == 1:
+                continue
             for part in model.parts(stage, alike[0]):
                 alone = [Evaluator(model).grain(stage, [p], part) for p in alike]
                 full = stage.batch_of(alike[0])
@@ -278,8 +280,7 @@ def check_batches(model: Model, points: Sequence[Any]) -> None:
 
 def check_peak_bytes(model: Model, points: Sequence[Any]) -> None:
     """Check that no call takes more memory than its cost says."""
-    for stage, p, part in _grains(model, points):
-        inputs = _inputs(model, stage, [p], part)
+    for stage, p, part, inputs in _grains(model, points):
         stage.run([p] * stage.batch_of(p), inputs, part)  # what the first call imports is no cost
         cost = stage.cost(p, part)
         _require(cost.flops > 0 and cost.peak_bytes > 0 and cost.result_bytes >= 0,
@@ -323,13 +324,16 @@ def check_shape_parameters(model: Model, points: Sequence[Any]) -> None:
 
 def check_depends_on(model: Model, points: Sequence[Any]) -> None:
     """Check that a stage does not feel parameters outside its declared ones."""
+    evaluators: dict[str, Evaluator] = {}  # one a point: keys that are wrong must not be shared
+
+    def whole(stage: Stage, p: Any) -> Arrays:
+        return evaluators.setdefault(repr(p), Evaluator(model)).whole(stage, p)
+
     for stage in model.stages:
         for p in points:
-            expected: Arrays | None = None
             for q in _changed(model, p, points, model.depends_at(stage, p)):
-                expected = expected or Evaluator(model).whole(stage, p)
                 changed = [n for n in type(p).model_fields if getattr(p, n) != getattr(q, n)]
-                _equal(Evaluator(model).whole(stage, q), expected,
+                _equal(whole(stage, q), whole(stage, p),
                        f"Stage {stage.name!r} depends on one of {', '.join(changed)}, which "
                        "neither it nor its inputs declare")  # fmt: skip
 
@@ -364,28 +368,27 @@ def _equal(a: Arrays, b: Arrays, what: str) -> None:
         _require(_same(a[name], b[name]), f"{what} ({name!r}).")
 
 
-def _grains(model: Model, points: Sequence[Any]) -> Iterator[tuple[Stage, Any, Part]]:
-    """First and last grain of every stage of every point."""
-    for stage in model.stages:
-        for p in points:
+def _grains(
+    model: Model, points: Sequence[Any]
+) -> Iterator[tuple[Stage, Any, Part, dict[str, Arrays]]]:
+    """First and last grain of every stage of every point, with the inputs of one call."""
+    for p in points:
+        evaluator = Evaluator(model)
+        for stage in model.stages:
             parts = model.parts(stage, p)
             for part in dict.fromkeys((parts[0], parts[-1])):
-                yield stage, p, part
+                yield stage, p, part, _inputs(evaluator, stage, p, part)
 
 
-def _inputs(model: Model, stage: Stage, points: Sequence[Any], part: Part) -> dict[str, Arrays]:
-    """Compute the inputs of one call, the batch filled with its last point."""
-    filled = [*points, *[points[-1]] * (stage.batch_of(points[0]) - len(points))]
-    evaluator = Evaluator(model)
+def _inputs(evaluator: Evaluator, stage: Stage, p: Any, part: Part) -> dict[str, Arrays]:
+    """Compute the inputs of one call, its batch filled with one point."""
+    count = stage.batch_of(p)
     inputs: dict[str, Arrays] = {}
-    for name in stage.reads(points[0]):
-        source = model.stage(name)
-        along = source.cut is not None and not source.sums
-        rows = [
-            evaluator.grain(source, [p], part) if along else evaluator.whole(source, p)
-            for p in filled
-        ]
-        inputs[name] = {k: np.concatenate([row[k] for row in rows]) for k in rows[0]}
+    for name in stage.reads(p):
+        source = evaluator.model.stage(name)
+        along = source.cut is not None and source.cut == stage.cut and not source.sums
+        row = evaluator.grain(source, [p], part) if along else evaluator.whole(source, p)
+        inputs[name] = {k: np.repeat(a, count, axis=0) for k, a in row.items()}
     return inputs
 
 

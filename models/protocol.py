@@ -256,7 +256,7 @@ class Stage:
 
     def unstable(self, result: Arrays) -> NDArray[np.bool_]:
         """Say which points of a result belong to an unstable crystal, shape (points,)."""
-        first = next(iter(result.values()))
+        first: Any = next(iter(result.values()), (None,))
         return np.zeros(len(first), dtype=bool)
 
 
@@ -280,6 +280,8 @@ class Model:
     """Parameters that decide the units; one sweep has one unit per variable."""
     fixed_only: ClassVar[tuple[str, ...]] = ()
     """Parameters that name an inner dim, and so cannot be an axis."""
+    settles: ClassVar[tuple[str, ...]] = ()
+    """Parameters that `settle` makes numbers of where they are "auto"; none can be an axis."""
     settled_by: ClassVar[tuple[str, ...]] = ()
     """Parameters that decide what `settle` gives."""
 

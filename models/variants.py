@@ -50,7 +50,9 @@ class Change:
             "__doc__": f"{(stage.__doc__ or '').rstrip('.')}, changed ({self.suffix}).",
             "stage": stage, "change": self, "renamed": inputs,
         }  # fmt: skip
-        variant: Stage = type(f"{type(stage).__name__}{self.suffix.title()}", (Variant,), attributes)()
+        variant: Stage = type(
+            f"{type(stage).__name__}{self.suffix.title()}", (Variant,), attributes
+        )()
         return variant
 
 

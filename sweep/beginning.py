@@ -103,6 +103,9 @@ def _goes_on(given: Sweep, plan: Plan) -> bool:
     """Say whether a file is the stored one, or what that was while its axes grew."""
     stored = plan.sweep
     documents_given, documents_stored = given.canonical_document(), stored.canonical_document()
+    for name in given.settled:  # what stands for "auto" was settled when the sweep began
+        for document in (documents_given, documents_stored):
+            document["fixed"] = {k: v for k, v in document["fixed"].items() if k != name}
     axes, there = documents_given.pop("axes", {}), documents_stored.pop("axes", {})
     if documents_given != documents_stored or list(axes) != list(there):
         return False

@@ -33,6 +33,9 @@ LEAST_BLOCKS = 16
 KEEP_SECONDS = 1.0
 """A shared result is kept when making it again would take longer than this."""
 KEEP_MOST_SECONDS = 120.0
+"""What takes longer is no work for one block; sums are shared out, and so have no bound."""
+KEEP_MOST_BYTES = 2.0**26
+"""A bulky result of more is made again instead."""
 STATUS_CHUNK = 2**20
 
 
@@ -43,6 +46,8 @@ class Estimate:
     seconds: NDArray[np.float64]
     """Over the region's dims, length 1 along those without influence."""
     peak_bytes: NDArray[np.float64]
+    result_bytes: float
+    """Of the largest instance."""
 
 
 class Plan:
@@ -116,8 +121,19 @@ class Plan:
 
     def dims_of(self, stage: Stage) -> tuple[int, ...]:
         """Give the places of the sweep's dims that a stage's variables carry."""
-        names = (*self.model.depends_on(stage), *self.model.output_depends_on)
+        names = (*self._depends_on(stage), *self.model.output_depends_on)
         return tuple(sorted({self.sweep.axes[n] for n in names if n in self.sweep.axes}))
+
+    def _depends_on(self, stage: Stage) -> tuple[str, ...]:
+        """Give the parameters that a stage depends on anywhere in the sweep."""
+        return self.model.depends_on(stage, self._values)
+
+    def _values(self, name: str) -> Iterable[Any]:
+        """Give the values that a parameter has in the sweep."""
+        place = self.sweep.axes.get(name)
+        if place is None:
+            return (self.sweep.fixed[name],)
+        return self.sweep.dims[place].values[name]
 
     @cached_property
     def shape_dims(self) -> tuple[int, ...]:
@@ -151,7 +167,7 @@ class Plan:
     def estimate(self, stage: Stage) -> Estimate:
         """Work out what whole instances of a stage take, over the sweep's dims."""
         shape = [n if i in self.shape_dims else 1 for i, n in enumerate(self.sweep.shape)]
-        seconds, peak = np.zeros(shape), np.zeros(shape)
+        seconds, peak, result = np.zeros(shape), np.zeros(shape), 0.0
         for at, p in self.shapes():
             place = tuple(at.get(i, 0) for i in range(len(shape)))
             part = self._first_part(stage, p)
@@ -159,7 +175,8 @@ class Plan:
             grains = math.ceil(self._elements(stage, p) / part.size)
             seconds[place] = cost.flops * grains / RATE * self._rates.get(stage.name, 1.0)
             peak[place] = cost.peak_bytes
-        return Estimate(seconds, peak)
+            result = max(result, cost.result_bytes * grains)
+        return Estimate(seconds, peak, result)
 
     def _first_part(self, stage: Stage, p: Any) -> Part:
         if stage.cut is None:
@@ -211,7 +228,7 @@ class Plan:
 
     def _heavy_dims(self, stages: Iterable[str]) -> set[int]:
         """Give the dims along which stages compute something new."""
-        names = {n for s in stages for n in self.model.depends_on(self.model.stage(s))}
+        names = {n for s in stages for n in self._depends_on(self.model.stage(s))}
         return {self.sweep.axes[n] for n in names if n in self.sweep.axes}
 
     def scale_dims(self, region: Region) -> tuple[int, ...]:
@@ -290,13 +307,30 @@ class Plan:
             users = [r for r in own.values() if self._reads(r, stage.name)]
             if not users or stage.name in joined:
                 continue
+            if self._too_much_to_keep(stage):
+                continue
             dims = self.dims_of(stage)
-            seconds = float(self.estimates[stage.name].seconds.max())
-            repeats = sum(self._repeats(r, dims) for r in users) - 1
-            again = repeats * seconds * math.prod(self.sweep.shape[i] for i in dims)
-            if max(seconds, again) > KEEP_SECONDS and seconds <= KEEP_MOST_SECONDS:
+            seconds = float(self._seconds_of(stage).max())
+            makers = sum(self._repeats(r, dims) for r in users) + (stage.name in own)
+            again = (makers - 1) * seconds * math.prod(self.sweep.shape[i] for i in dims)
+            worth = again if stage.bulky else max(seconds, again)
+            if worth > KEEP_SECONDS:
                 kept.add(stage.name)
         return kept
+
+    def _too_much_to_keep(self, stage: Stage) -> bool:
+        """Say whether a result is too bulky, or one block could not make it in good time."""
+        if stage.bulky:
+            return self.estimates[stage.name].result_bytes > KEEP_MOST_BYTES
+        return not stage.sums and float(self._seconds_of(stage).max()) > KEEP_MOST_SECONDS
+
+    def _seconds_of(self, stage: Stage) -> NDArray[np.float64]:
+        """Seconds of an instance, with the bulky results that it reads and makes itself."""
+        seconds = self.estimates[stage.name].seconds
+        if not stage.sums:
+            return seconds
+        bulky = [n for n in stage.inputs if self.model.stage(n).bulky]
+        return np.asarray(sum((self.estimates[n].seconds for n in bulky), seconds))
 
     def _repeats(self, region: Region, dims: Sequence[int]) -> int:
         """Count the blocks of a region that would make the same instance."""
@@ -325,7 +359,8 @@ class Plan:
         known = self.model.variables()
         variables = tuple(n for n in self.variables if known[n][1].name in names)
         shape = tuple(self.sweep.shape[i] for i in dims)
-        seconds = max(float(np.sum([self.estimates[n].seconds for n in names], axis=0).max()), 1e-9)
+        total = np.sum([self._seconds_of(s) for s in group], axis=0)
+        seconds = max(float(total.max()), 1e-9)
         largest = max([self._bytes(known[n][0]) for n in variables], default=1)
         cut = first.cut
         length = max(self._lengths[cut], 1) if cut else 1
@@ -343,9 +378,10 @@ class Plan:
         points = 1
         if not cut_chunk and not tree:
             points = self._points(math.prod(shape), seconds, largest)
+        chunk = (1,) * len(dims) if tree else self._chunk(dims, shape, points)
         return Region(
-            first.name, tuple(names), variables, dims, shape,
-            self._chunk(dims, shape, points), cut, length, cut_chunk, kept, tree, (),
+            first.name, tuple(names), variables, dims, shape, chunk, cut, length, cut_chunk,
+            kept, tree, (),
         )  # fmt: skip
 
     def _bytes(self, variable: Variable) -> int:

@@ -6,7 +6,7 @@ Made by `sweep.sweep_file.read`, which checks a file whole before anything is co
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.protocol import Model, Parameters, Variable
+from models.protocol import Model, Parameters, Stage, Variable
 from sweep.expressions.language import Expression
 from sweep.values import as_text
 
@@ -74,6 +74,8 @@ class Sweep:
     run: RunSettings
     document: dict[str, Any] = field(compare=False)
     """The file's content with canonical numbers."""
+    settled: tuple[str, ...] = ()
+    """Parameters whose "auto" was made a number when the file was read."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -139,15 +141,27 @@ def output_variables(sweep: Sweep) -> dict[str, Variable]:
     model = sweep.model
     known = model.variables()
     names = dict.fromkeys(sweep.outputs)
+    if sweep.fixed.get("errors", True):
+        names |= dict.fromkeys(f"{n}_error" for n in sweep.outputs if f"{n}_error" in known)
     dims = {d for n in names for d in known[n][0].dims}
     for dim in model.dims:
         if dim.name in dims:
             names |= dict.fromkeys(dim.described_by)
-    stages = needed_stages(model, names)
-    names |= {
-        v.name: None for s in model.stages if s.name in stages for v in s.variables if v.always
-    }
+    sources = {known[n][1].name: known[n][1] for n in names}
+    for name in needed_stages(model, names):
+        stage = model.stage(name)
+        if not stage.bulky or _told_of(stage, sources.values()):
+            names |= {v.name: None for v in stage.variables if v.always}
     return {n: v for n, (v, _) in known.items() if n in names}
+
+
+def _told_of(stage: Stage, sources: Iterable[Stage]) -> bool:
+    """Say whether variables come from a stage, or from one that reads it grain by grain.
+
+    The verdict on a bulky stage is stored beside them only: else it would be computed once for
+    the verdict, and again where its sums are made.
+    """
+    return any(s is stage or (stage.name in s.inputs and s.cut == stage.cut) for s in sources)
 
 
 def needed_stages(model: Model, names: Mapping[str, Any]) -> set[str]:

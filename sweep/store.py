@@ -87,7 +87,8 @@ def _create_coordinates(group: zarr.Group, plan: Plan) -> None:
         if dim.name not in used:
             continue
         values = dim.coordinate(first) if dim.coordinate else range(plan.lengths[dim.name])
-        note = {"long_name": dim.long_name, "units": dim.unit}
+        unit = plan.model.unit_of(dim.unit, first)
+        note = {"long_name": dim.long_name, "units": unit}
         _put(group, dim.name, np.array(values), (dim.name,), note)
 
 
@@ -107,6 +108,8 @@ def _create_array(group: zarr.Group, name: str, array: Array, source: str) -> No
     attrs: dict[str, Any] = {
         "units": array.unit, "long_name": v.long_name, "source": v.source or source,
     }  # fmt: skip
+    if v.error_of:
+        attrs["error_of"] = v.error_of
     if v.flags:
         attrs |= {
             "flag_values": list(range(len(v.flags))), "flag_meanings": " ".join(v.flags),

@@ -21,7 +21,14 @@ from models.protocol import Model
 from sweep import documents
 from sweep.expressions.language import Expression, ExpressionError, check_names, parse
 from sweep.problems import InputError, Problem, nearest, report, shown
-from sweep.spec import Dimension, RunSettings, Sweep, output_variables, wanted_on
+from sweep.spec import (
+    Dimension,
+    RunSettings,
+    Sweep,
+    needed_stages,
+    output_variables,
+    wanted_on,
+)
 from sweep.values import FieldValues, as_text, byte_count, canonical, seconds
 
 FORMAT = 1
@@ -31,6 +38,8 @@ MAX_VALUES = 10**7
 KEYS = ("modesweep", "name", "model", "outputs", "where", "zip", "fixed", "axes", "run")
 RANGES = ("linspace", "geomspace", "logspace", "arange")
 NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
+MOST_LOOKED_AT = 200
+"""Combinations of axes that settings left at "auto" are made numbers by, at most."""
 MOST_SHOWN = 5
 """How many offending values or points of one kind a message names."""
 
@@ -83,7 +92,9 @@ class _Reader:
         if not self.problems:
             self._rules(sweep)
             self._units(sweep)
-        return sweep if self.problems else self._without_empty(sweep)
+        if not self.problems:
+            sweep = self._without_missing(sweep)
+        return sweep if self.problems else settled(sweep)
 
     def _gaps(self) -> None:
         """Refuse what no sweep file can hold, where no other check has done so."""
@@ -383,16 +394,60 @@ class _Reader:
                            "sweep has one unit for a variable. Make two sweeps of it.")  # fmt: skip
                 return
 
-    def _without_empty(self, sweep: Sweep) -> Sweep:
-        """Leave out variables of no length, such as thermal ones without temperatures."""
-        lengths = sweep.model.lengths(sweep.point([0] * len(sweep.dims)))
-        known = sweep.model.variables()
-        empty = [n for n in sweep.outputs if 0 in [lengths[d] for d in known[n][0].dims]]
-        for name in empty if "outputs" in self.content else ():
-            dims = ", ".join(d for d in known[name][0].dims if lengths[d] == 0)
-            self.wrong("outputs", f"{name} would hold nothing: its dim {dims} has no length. "
-                       f"Give {dims}s under [fixed], or leave it out.")  # fmt: skip
-        return replace(sweep, outputs=tuple(n for n in sweep.outputs if n not in empty))
+    def _without_missing(self, sweep: Sweep) -> Sweep:
+        """Leave out variables that no point can have, such as thermal ones without temperatures.
+
+        Those that were asked for by name are refused.
+        """
+        model = sweep.model
+        dims = sorted({sweep.axes[n] for n in model.shape_parameters if n in sweep.axes})
+        points = [
+            sweep.point([at.get(i, 0) for i in range(len(sweep.dims))])
+            for at in itertools.islice(_combinations(sweep, dims), MOST_LOOKED_AT)
+        ]
+        known = model.variables()
+        lengths = [model.lengths(p) for p in points]
+        kept = []
+        for name in sweep.outputs:
+            why = [model.missing(name, p) for p in points]
+            empty = [d for d in known[name][0].dims if all(n[d] == 0 for n in lengths)]
+            if points and all(why):
+                self._asked_for(f"outputs: {why[0]}")
+            elif points and empty:
+                self._asked_for(f"outputs: {name} would hold nothing: its dim {', '.join(empty)} "
+                                f"has no length. Give {empty[0]}s under [fixed], or leave it "
+                                "out.")  # fmt: skip
+            else:
+                kept.append(name)
+        return replace(sweep, outputs=tuple(kept))
+
+    def _asked_for(self, text: str) -> None:
+        """Refuse what cannot be stored, if the file names its outputs."""
+        if "outputs" in self.content:
+            place, _, why = text.partition(": ")
+            self.wrong(place, why)
+
+
+def settled(sweep: Sweep) -> Sweep:
+    """Make numbers of the settings of a sweep that are "auto", where its outputs feel them."""
+    model = sweep.model
+    needed = [model.stage(n) for n in needed_stages(model, dict.fromkeys(sweep.outputs))]
+    felt = {n for s in needed for n in model.depends_on(s)}
+    open_ = [n for n in model.settles if sweep.fixed.get(n) == "auto" and n in felt]
+    if not open_:
+        return sweep
+    dims = sorted({sweep.axes[n] for n in model.settled_by if n in sweep.axes})
+    combinations = _combinations(sweep, dims)
+    step = -(-len(combinations) // MOST_LOOKED_AT) or 1
+    chosen = [*combinations[::step], *combinations[-1:]]
+    found = model.settle(
+        [sweep.point([at.get(i, 0) for i in range(len(sweep.dims))]) for at in chosen]
+    )
+    numbers = {n: canonical(found[n]) for n in open_ if n in found}
+    document = {**sweep.document, "fixed": {**sweep.document.get("fixed", {}), **numbers}}
+    return replace(
+        sweep, fixed={**sweep.fixed, **numbers}, document=document, settled=tuple(numbers)
+    )
 
 
 def _whole(low: int, high: int) -> Any:

@@ -14,7 +14,6 @@ from models.crystal.faces import Face, operations
 from models.errors import ModelInputError
 from models.protocol import FloatArray, IntArray
 
-
 SIXTHS = 6
 """A reciprocal vector of a face turns the phase from layer to layer by sixths of a turn."""
 

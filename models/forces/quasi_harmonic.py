@@ -35,9 +35,7 @@ FACE = {"fcc": "111", "hcp": "0001", "bcc": "100", "sc": "100"}
 """The face by whose layers the crystal is summed; the result does not depend on it."""
 
 
-def distance_at(
-    crystal: str, cutoff: float, static: Scale, gas: Gas, temperature: float
-) -> float:
+def distance_at(crystal: str, cutoff: float, static: Scale, gas: Gas, temperature: float) -> float:
     """Find the nearest-neighbour distance at a temperature, zero-point motion included.
 
     Parameters

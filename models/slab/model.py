@@ -64,7 +64,7 @@ HALF = Change(
 )  # fmt: skip
 """Sums over half the mesh, for the errors of those over the whole."""
 CLEAN = Change(
-    "clean", to=lambda p: p.clean, wanted=lambda p: p.changes,
+    "clean", to=lambda p: p.clean, wanted=lambda p: True,
     drops=("adlayer_mass_ratio", "adlayer_bond_ratio"),
 )  # fmt: skip
 """The slab whose adlayers are like their substrate."""
@@ -80,6 +80,7 @@ _HALF = HALF.of(
     *(s for s in _CLEAN if s.cut == "k"),
 )  # fmt: skip
 
+_ZONE = ("dos", "dos_error", "layer_dos", "layer_dos_error")
 _FINITE = (
     "n_modes", "layer_height", "layer_shift", "spacing_change", "surface_energy",
     "relaxation_force", "eigenvector",
@@ -125,6 +126,7 @@ class Slab(Model):
         "errors",
     )  # fmt: skip
     fixed_only = ("temperatures", "grid_points", "grid_max", "grid_width", "errors")
+    settles = ("grid_max", "grid_width")
     settled_by = (
         "crystal", "surface", "layers", "forces", "material", "cutoff", "nn_distance", "relaxed",
         "spring_nn", "spring_nnn", "adlayer", "adlayer_mass_ratio", "adlayer_bond_ratio",
@@ -174,6 +176,8 @@ class Slab(Model):
             )
         if "temperature" in known.dims and not p.temperatures:
             return f"{variable} needs `temperatures`. Give them under [fixed]."
+        if variable in _ZONE and p.k_mesh is None and p.k_list is None:
+            return f"{variable} is a sum over the surface zone. Give `k_mesh`."
         if variable == "debye_waller_exponent" and p.scattering_vector is None:
             return f"{variable} needs `scattering_vector`."
         return None
@@ -202,5 +206,3 @@ class Slab(Model):
             mass_unit="host mass" if reduced else "u",
             mesh=None if p.k_mesh is None else (p.k_mesh, p.k_mesh, 1),
         )  # fmt: skip
-
-

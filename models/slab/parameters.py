@@ -249,11 +249,23 @@ class SlabParameters(Parameters):
             return "`temperatures` must ascend without repeats."
         return None
 
+    @rule("temperatures", "k_mesh", "k_list")
+    @staticmethod
+    def _sums_need_a_mesh(p: Any) -> str | None:
+        if p.temperatures and p.k_mesh is None and p.k_list is None:
+            return (
+                "`temperatures` ask for sums over the surface zone, and there is a path only. "
+                "Give `k_mesh`, 16 to begin with."
+            )
+        return None
+
     @rule("line_shape", "k_mesh")
     @staticmethod
     def _interpolation_needs_a_mesh(p: Any) -> str | None:
         if p.line_shape == "linear" and p.k_mesh is None:
-            return '`line_shape` = "linear" interpolates between wavevectors of a mesh. Give `k_mesh`.'
+            return (
+                '`line_shape` = "linear" interpolates between wavevectors of a mesh. Give `k_mesh`.'
+            )
         return None
 
     @rule("layers", "solver")

@@ -81,11 +81,11 @@ class SlabSpectra(FiniteStage):
     reads_vectors = True
     variables = (
         *with_error(Variable("dos", ("grid",), "spectrum",
-                             "density of modes per atom, norm 3", "Wallis Eqs. 262-263"),
-                    f"{MESH}, {WIDTH}"),
+                             "density of modes per atom, norm 3", "Wallis Eqs. 262-263",
+                             standard=False), f"{MESH}, {WIDTH}"),
         *with_error(Variable("layer_dos", ("layer", "direction", "grid"), "spectrum",
                              "density of modes of one component of a layer, norm 1",
-                             "Wallis Eqs. 262-263"), f"{MESH}, {WIDTH}"),
+                             "Wallis Eqs. 262-263", standard=False), f"{MESH}, {WIDTH}"),
     )  # fmt: skip
 
     def reads(self, p: Any) -> tuple[str, ...]:

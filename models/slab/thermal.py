@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.crystal.k_points import SIXTHS
 from models.modes.bulk_bands import signed_root
@@ -46,7 +47,7 @@ def real_elements(part: Part) -> FloatArray:
     return (np.arange(part.size) < part.stop - part.start).astype(float)
 
 
-def stable(frequency: FloatArray) -> np.ndarray[Any, np.dtype[np.bool_]]:
+def stable(frequency: FloatArray) -> NDArray[np.bool_]:
     """Say which modes (n, modes) are neither zero modes nor unstable."""
     top = np.abs(frequency).max(axis=1, keepdims=True) ** 2
     return np.asarray(np.sign(frequency) * frequency**2 > ZERO * top)
@@ -199,6 +200,11 @@ class SlabThermal(FiniteStage):
                   "superlattice_period", "superlattice_mass_ratio", "k_mesh")  # fmt: skip
     inputs = ("k_points", "thermal_sums", "thermal_sums_half")
     reads_vectors = True
+
+    def reads(self, p: Any) -> tuple[str, ...]:
+        """Read half the mesh for the errors."""
+        return self.inputs if p.halves else self.inputs[:2]
+
     variables = (
         *(v for name in FUNCTIONS for v in with_error(
             Variable(name, ("temperature",), _QUANTITY[name],
@@ -231,7 +237,11 @@ class SlabThermal(FiniteStage):
         if p.halves:
             half = self._values(p, inputs["thermal_sums_half"], p.halved.k_set.mixing)
         errors = {f"{name}_error": _error(x, half.get(name)) for name, x in now.items()}
-        return now | errors
+        return now | errors | {"negative": inputs["thermal_sums"]["negative"]}
+
+    def unstable(self, result: Arrays) -> NDArray[np.bool_]:
+        """Say whether some mode of the mesh is unstable."""
+        return is_unstable(result)
 
     def _values(self, p: SlabParameters, sums: Arrays, mixing: FloatArray) -> Arrays:
         u2, v2 = (_blank(_mixed(sums[n], mixing), sums, loose=n == "u2") for n in ("u2", "v2"))
@@ -243,6 +253,12 @@ class SlabThermal(FiniteStage):
             "debye_temperature": debye_temperature(u2, p.masses()[:, None], t),
             "debye_waller_exponent": debye_waller(p, u2),
         }
+
+
+def is_unstable(result: Arrays) -> NDArray[np.bool_]:
+    """Say which points of a sum over modes have unstable ones, (points,)."""
+    first = next(iter(result.values()))
+    return np.asarray(result.get("negative", np.zeros(len(first))) > 0)
 
 
 def _mixed(diagonal: FloatArray, mixing: FloatArray) -> FloatArray:
@@ -270,6 +286,11 @@ class SlabSurfaceThermal(FiniteStage):
     depends_on = ("errors", "temperatures", "layers")
     inputs = ("thermal_sums", "cyclic_sums", "thermal_sums_half", "cyclic_sums_half")
     reads_vectors = True
+
+    def reads(self, p: Any) -> tuple[str, ...]:
+        """Read half the mesh for the errors."""
+        return self.inputs if p.halves else self.inputs[:2]
+
     variables = tuple(
         v for name in FUNCTIONS for v in with_error(
             Variable(f"surface_{name}", ("temperature",), _QUANTITY[name],
@@ -284,20 +305,22 @@ class SlabSurfaceThermal(FiniteStage):
 
     def solve_slab(self, p: SlabParameters, inputs: Mapping[str, Arrays], part: Part) -> Arrays:
         """Compare with the cyclic crystal, on the mesh and on half of it."""
-        return _compared(
-            "surface_{}", 0.5, inputs["thermal_sums"], inputs["cyclic_sums"],
-            inputs["thermal_sums_half"], inputs["cyclic_sums_half"],
-        )  # fmt: skip
+        return _compared("surface_{}", 0.5, *(inputs.get(name) for name in self.inputs))
 
 
 def _compared(
-    title: str, factor: float, one: Arrays, other: Arrays, one_half: Arrays, other_half: Arrays
-) -> Arrays:
-    """Give differences of thermal functions, and their errors."""
+    title: str, factor: float, one: Arrays | None, other: Arrays | None,
+    one_half: Arrays | None, other_half: Arrays | None,
+) -> Arrays:  # fmt: skip
+    """Give differences of thermal functions, and their errors where half the mesh is there."""
+    assert one is not None
+    assert other is not None
     found: Arrays = {}
     for name in FUNCTIONS:
         now = factor * (_blank(one[name], one) - other[name])
-        half = factor * (one_half[name] - other_half[name]) if one_half else None
+        half = None
+        if one_half is not None and other_half is not None:
+            half = factor * (one_half[name] - other_half[name])
         found[title.format(name)] = now
         found[title.format(name) + "_error"] = _error(now, half)
     return found
@@ -317,17 +340,22 @@ class SlabAdlayerChange(FiniteStage):
                      "ratios of 1", "Wallis Eqs. 167-169", standard=False), MESH)
     )  # fmt: skip
 
+    def reads(self, p: Any) -> tuple[str, ...]:
+        """Read nothing where nothing is changed, and half the mesh for the errors."""
+        if not p.changes:
+            return ()
+        return self.inputs if p.halves else self.inputs[:2]
+
     def cost(self, parameters: Any, part: Part) -> Cost:
         """Count a few differences."""
         return Cost(1e5, 1e6)
 
     def solve_slab(self, p: SlabParameters, inputs: Mapping[str, Arrays], part: Part) -> Arrays:
         """Compare with the slab whose adlayer is like its substrate."""
-        clean = inputs["thermal_sums_clean"]
         if not p.changes:
             zero = np.zeros(len(p.temperatures))
             return {v.name: zero.copy() for v in self.variables}
         return _compared(
-            "adlayer_{}_change", 1 / len(p.adlayers), inputs["thermal_sums"], clean,
-            inputs["thermal_sums_half"], inputs["thermal_sums_clean_half"],
+            "adlayer_{}_change", 1 / len(p.adlayers),
+            *(inputs.get(name) for name in self.inputs),
         )  # fmt: skip

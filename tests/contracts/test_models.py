@@ -26,19 +26,27 @@ CHAIN_POINTS = [
     C(atoms=7, end_mass_ratio=3.0),
     C(atoms=40, mass_ratio=3.0, temperatures=(2.0,)),
 ]
+COARSE = {"grid_points": 7, "grid_max": 40.0, "grid_width": 9.0}
 SLAB_POINTS = [
-    S(layers=5, k_points=40, **SHORT),  # inversion
+    S(layers=5, k_points=40, **SHORT, **COARSE),  # inversion
     S(layers=5, k_points=40, adlayer="one side", adlayer_mass_ratio=2.0, adlayer_bond_ratio=1.2,
-      **SHORT),  # complex
-    S(layers=6, surface="100", k_mesh=3, relaxed=False, material="Ar", **SHORT),  # split, even
-    S(layers=5, surface="100", k_mesh=3, k_mesh_shift="gamma", surface_depth=1, **SHORT),  # odd
-    S(layers=4, surface="100", k_mesh=3, layer_masses=(2.0, 1.0), **SHORT),  # two-fold
-    S(layers=2, surface="110", k_list=[(0.1, 0.2), (0.0, 0.0)], surface_bond_ratio=1.3),
-    S(layers=1, k_list=[(0.0, 0.0)], forces="springs", spring_nn=2.0, spring_nnn=0.3),
-    S(layers=3, surface="100", adlayer="both sides", adlayer_mass_ratio=0.5, forces="springs",
-      k_points=9),
-    S(layers=4, nn_distance=1.1, relaxed=False, k_list=[(0.1, 0.2)], **SHORT,
+      **SHORT, **COARSE),  # complex
+    S(layers=6, surface="100", k_mesh=3, relaxed=False, material="Ar", temperatures=(0.0, 20.0),
+      scattering_vector=(1.0, 0.0, 2.0), **SHORT, **COARSE),  # split, even
+    S(layers=5, surface="100", k_mesh=3, k_mesh_shift="gamma", surface_depth=1,
+      line_shape="linear", **SHORT, **COARSE),  # odd
+    S(layers=4, surface="100", k_mesh=3, layer_masses=(2.0, 1.0), errors=False,
+      line_shape="lorentzian", temperatures=(1.0,), **SHORT, **COARSE),  # two-fold
+    S(layers=4, surface="110", k_mesh=2, adlayer="one side", adlayer_mass_ratio=2.0,
+      temperatures=(1.0,), superlattice_period=1, superlattice_mass_ratio=3.0, **SHORT, **COARSE),
+    S(layers=2, surface="110", k_list=[(0.1, 0.2), (0.0, 0.0)], surface_bond_ratio=1.3, **COARSE),
+    S(layers=1, k_list=[(0.0, 0.0)], forces="springs", spring_nn=2.0, spring_nnn=0.3, **COARSE),
+    S(layers=3, crystal="hcp", surface="0001", adlayer="both sides", adlayer_mass_ratio=0.5,
+      forces="springs", k_points=9, **COARSE),
+    S(layers=4, nn_distance=1.1, relaxed=False, k_list=[(0.1, 0.2)], **SHORT, **COARSE,
       material={"epsilon_K": 100.0, "sigma_angstrom": 3.0, "mass_u": 20.0}),
+    S(layers=3, nn_distance="zero-point", relaxed=False, k_list=[(0.1, 0.2)], material="Kr",
+      **SHORT, **COARSE),
 ]  # fmt: skip
 
 CLUSTER_POINTS = [

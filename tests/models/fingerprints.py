@@ -6,8 +6,8 @@ function of their eigenvalue instead of by their place, so that the basis does n
 
     python -m tests.models.fingerprints MODEL
 
-writes the fingerprints of a revision that has none yet, at the points of the last one. It
-never replaces any: a model whose numbers change gets a new revision.
+writes the fingerprints that a revision does not have yet: of a new revision, of new variables,
+at new points. It never replaces any: a model whose numbers change gets a new revision.
 """
 
 import hashlib
@@ -65,11 +65,10 @@ def weights_of_groups(
 def main() -> None:
     model = get(sys.argv[1])
     path = file_of(model.name, model.revision)
-    if path.exists():
-        sys.exit(f"{path.name} is there: numbers that change need a new revision")
-    before = sorted(FOLDER.glob(f"{model.name}-*.json"))
-    points = json.loads(before[-1].read_text())["points"] if before else POINTS[model.name]
-    found = [fingerprints(model, p) for p in points]
+    there = json.loads(path.read_text()) if path.exists() else {"points": [], "fingerprints": []}
+    points = there["points"] + [p for p in POINTS[model.name] if p not in there["points"]]
+    known = there["fingerprints"] + [{}] * (len(points) - len(there["fingerprints"]))
+    found = [fingerprints(model, p) | old for p, old in zip(points, known, strict=True)]
     path.write_text(json.dumps({"points": points, "fingerprints": found}, indent=1) + "\n")
 
 
@@ -92,9 +91,19 @@ POINTS: dict[str, list[dict[str, Any]]] = {
          "adlayer_mass_ratio": 2.5, "adlayer_bond_ratio": 0.8, "cutoff": 3.0},
         {"layers": 9, "surface": "110", "k_list": [[0.1, 0.2], [0.5, 0.5]], "relaxed": False,
          "forces": "springs", "spring_nnn": 0.2, "surface_bond_ratio": 0.7},
+        {"layers": 6, "crystal": "hcp", "surface": "0001", "k_mesh": 4, "material": "Kr",
+         "temperatures": [0.0, 30.0], "scattering_vector": [1.0, 0.0, 2.0], "cutoff": 3.0,
+         "grid_points": 60},
+        {"layers": 8, "surface": "110", "k_mesh": 3, "superlattice_period": 2,
+         "superlattice_mass_ratio": 2.0, "temperatures": [1.0], "cutoff": 2.5, "grid_points": 50,
+         "line_shape": "linear"},
+        {"layers": 7, "k_mesh": 3, "adlayer": "both sides", "adlayer_mass_ratio": 0.5,
+         "temperatures": [2.0], "cutoff": 2.5, "grid_points": 50, "line_shape": "lorentzian"},
+        {"layers": 5, "nn_distance": {"temperature": 20.0}, "relaxed": False, "material": "Ar",
+         "k_list": [[0.1, 0.2]], "cutoff": 3.0, "grid_points": 40},
     ],
 }  # fmt: skip
-"""Where the first revision of a model is taken."""
+"""Where revisions of a model are taken."""
 
 if __name__ == "__main__":
     main()

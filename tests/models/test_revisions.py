@@ -21,7 +21,7 @@ def stored(model: str, revision: int) -> tuple[list[dict[str, Any]], list[dict[s
 
 
 def changed(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """Name the variables that differ by more than rounding."""
+    """Name the variables that differ by more than rounding, or have no fingerprint."""
     return [n for n in {**before, **now} if not same(before.get(n), now.get(n))]
 
 
