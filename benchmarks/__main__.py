@@ -11,7 +11,7 @@ import sys
 
 BENCHMARKS = (
     "slab_modes", "thick_slabs", "full_mesh", "chain_overhead", "two_workers", "query_index",
-    "scale", "store_speed", "plan_truth",
+    "scale", "store_speed", "plan_truth", "decimation", "layer_spectra",
 )  # fmt: skip
 
 
