@@ -138,10 +138,13 @@ def squared_frequencies(
     """
     squared = np.empty((len(sums), 3 * couplings.layers))
     for row, of in zip(squared, sums, strict=True):
-        bands = bands_of(layer_blocks(couplings, of, masses), kind)
-        row[:] = np.concatenate([eigenvalues(band) for band in bands])
-    squared.sort(axis=1)
+        row[:] = squares_of(layer_blocks(couplings, of, masses), kind)
     return squared
+
+
+def squares_of(blocks: LayerBlocks, kind: str) -> FloatArray:
+    """Give all squared frequencies of one wavevector, ascending, (3 layers,)."""
+    return np.sort(np.concatenate([eigenvalues(band) for band in bands_of(blocks, kind)]))
 
 
 @dataclass(frozen=True)

@@ -321,7 +321,7 @@ def _sought(slab: _Slab, gap: Gap, expected: int) -> _Levels:
 
     def in_window(lower: Numbers) -> tuple[_Levels]:
         part = lower[:, :window]
-        levels = _refined(slab, part, _beyond_edge(part, gap, _numbers(part, [gap])[0]))
+        levels = _refined(slab, part, _from_edges(part, gap))
         return (_ended(slab, lower, levels.only(gap.holds(levels.squared)))[0],)
 
     window = 4 * slab.thin
@@ -330,11 +330,23 @@ def _sought(slab: _Slab, gap: Gap, expected: int) -> _Levels:
         if len(found.squared) == expected:
             return found
         window *= 2
-    levels = _refined(slab, slab.lower, _beyond_edge(slab.lower, gap, expected))
+    levels = _refined(slab, slab.lower, _from_edges(slab.lower, gap))
     return levels.only(gap.holds(levels.squared))
 
 
-def _beyond_edge(lower: Numbers, gap: Gap, number: int) -> Numbers:
-    """Find the modes of a gap from its edge, (n, number)."""
-    above = bool(np.isfinite(gap.low))
-    return beyond_edge(band_of(lower), gap.low if above else gap.high, number, above)
+def _from_edges(lower: Numbers, gap: Gap) -> Numbers:
+    """Find all modes of a gap, each half of it from its own edge, (n, modes).
+
+    The modes of the far half, and the crowd of the band behind it, are then at least twice
+    as far from the edge as those that are sought.
+    """
+    band, middle = band_of(lower), (gap.low + gap.high) / 2
+    if not np.isfinite(middle):
+        above = bool(np.isfinite(gap.low))
+        (number,) = _numbers(lower, [gap])
+        return beyond_edge(band, gap.low if above else gap.high, number, above)
+    near_low, near_high = _numbers(lower, [Gap(gap.low, middle), Gap(middle, gap.high)])
+    return np.concatenate(
+        [beyond_edge(band, gap.low, near_low, True), beyond_edge(band, gap.high, near_high, False)],
+        axis=1,
+    )

@@ -105,3 +105,35 @@ def test_the_first_branches_are_kept(most):
 
     assert found.shape == (len(K), most)
     assert (np.take_along_axis(which, found, axis=1) == np.arange(most)).all()
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_a_pair_is_followed_where_it_parts_into_even_and_odd(back):
+    """Top and bottom, given apart while they coincide, become even and odd further on."""
+    k = np.linspace(0, 1, 11)
+    split = np.where(k > 0.45, 0.02 * k, 0.0)
+    frequency = np.stack([1 + k, 1 + k + split, np.full(11, 3.0)], axis=1)
+    pair = np.eye(3)[:2]
+    mixed = np.array([[1, 1, 0], [1, -1, 0]]) / np.sqrt(2)
+    vectors = np.array([[*(mixed if s else pair), np.eye(3)[2]] for s in split])
+    if back:
+        frequency, vectors = frequency[::-1], vectors[::-1]
+
+    assert (follow_branches(frequency, vectors, NONE, 4) == [0, 1, 2, -1]).all()
+
+
+def test_one_member_of_a_pair_goes_on_where_the_other_ends():
+    even = np.array([1.0, 1.0]) / np.sqrt(2)
+    frequency = np.array([[1.0, 1.0], [1.1, np.nan]])
+    vectors = np.array([np.eye(2), [even, [0, 0]]])
+
+    assert follow_branches(frequency, vectors, NONE, 3).tolist() == [[0, 1, -1], [0, -1, -1]]
+
+
+def test_a_mode_that_joins_a_space_is_told_apart_from_the_one_that_was_there():
+    """The newcomer gets what is left of the space, and is followed by it when they part."""
+    turn = np.array([[0.8, 0.6], [-0.6, 0.8]])
+    frequency = np.array([[1.0, np.nan], [1.0, 1.0], [1.0, 1.1]])
+    vectors = np.array([[[1.0, 0], [0, 0]], turn, [[0, 1.0], [1.0, 0]]])
+
+    assert follow_branches(frequency, vectors, NONE, 2).tolist() == [[0, -1], [0, 1], [1, 0]]
