@@ -164,8 +164,9 @@ def _decimate(chain: Chain, z: Points) -> Matrices:
         if not len(active):
             return result
     msg = (
-        f"The half space did not converge at z = {z[0]:.6g} in {DOUBLINGS} doublings. A real "
-        "squared frequency must lie outside the bulk bands. Move it, or give it an imaginary part."
+        f"The half space does not converge at z = {z[0]:.6g} (at most {DOUBLINGS} doublings). A "
+        "real squared frequency must lie outside the bulk bands and off the modes of layers cut "
+        "out of the bulk. Move it, or give it an imaginary part."
     )
     raise NumericsError(msg)
 

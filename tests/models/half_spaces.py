@@ -12,7 +12,7 @@ from slab_by_hand import FACES, lennard_jones, pair_list, wavevector
 
 from models.green.half_space import HalfSpace, half_space_of
 
-SHIFTS = np.array([0.03, -0.01, 0.004])
+SHIFTS = (0.03, -0.01, 0.004)
 """Outward shifts of the first layers, in layer spacings."""
 
 
@@ -45,17 +45,17 @@ def pair_blocks(surface, cutoff, depth, dz, k, force):
 
 @lru_cache(maxsize=64)
 def thick_slab(
-    surface, layers, fraction, cutoff=2.3, shifts=True, masses=(), force=lennard_jones
+    surface, layers, fraction, cutoff=2.3, shifts=SHIFTS, masses=(), force=lennard_jones
 ):  # fmt: skip
     """D(k) of a slab (3 L, 3 L); real after u_z -> i u_z where the face has a two-fold axis.
 
-    masses : of the first layers, or one period of the whole crystal if it is an array
+    shifts : of the first layers, outwards, in layer spacings; masses : of the first layers
     """
     r_nn = distance(surface, cutoff) if force is lennard_jones else 1.0
     h, k = FACES[surface][3] * r_nn, wavevector(surface, fraction, r_nn)
     z = -h * np.arange(layers)
-    moved = len(SHIFTS) if shifts else 0
-    z[:moved] += h * SHIFTS[:moved]
+    moved = len(shifts)
+    z[:moved] += h * np.array(shifts)
     d = np.zeros((layers, 3, layers, 3), dtype=complex)
     for depth in range(min(layers, reach(surface, cutoff) + 1)):
         ideal = pair_blocks(surface, cutoff, depth, -h * depth, k, force)
@@ -83,11 +83,11 @@ def thick_slab(
     return np.ascontiguousarray(turned.real)
 
 
-def half_space(surface, fraction, cutoff=2.3, explicit=None, **parameters):
+def half_space(surface, fraction, cutoff=2.3, explicit=None, shifts=SHIFTS, **parameters):
     """The half space of `thick_slab` with the same arguments."""
     depth = reach(surface, cutoff)
-    explicit = explicit or depth + len(SHIFTS)
-    matrix = thick_slab(surface, explicit + 3 * depth, fraction, cutoff, **parameters)
+    explicit = explicit or depth + max(1, len(shifts))
+    matrix = thick_slab(surface, explicit + 3 * depth, fraction, cutoff, shifts, **parameters)
     return half_space_of(matrix[None], explicit, depth)
 
 
@@ -139,9 +139,15 @@ def bulk_bands(half, phases=20001):
     onsite, hop = half.onsite[0], half.hop[0]
     turn = np.exp(1j * np.pi * np.linspace(-1, 1, phases))[:, None, None]
     w2 = np.linalg.eigvalsh(onsite + hop * turn + (hop * turn).conj().swapaxes(1, 2))
-    bands: list[list[float]] = []
-    for low, high in sorted(zip(w2.min(axis=0), w2.max(axis=0), strict=True)):
-        if bands and low <= bands[-1][1] + 1e-4 * np.abs(w2).max():
+    edges = np.stack([w2.min(axis=0), w2.max(axis=0)], axis=1)
+    return merged(edges, 1e-4 * np.abs(w2).max())
+
+
+def merged(edges, touching=0.0):
+    """Join intervals that overlap or lie nearer than `touching`."""
+    bands = []
+    for low, high in sorted(edges.tolist()):
+        if bands and low <= bands[-1][1] + touching:
             bands[-1][1] = max(bands[-1][1], high)
         else:
             bands.append([low, high])

@@ -7,11 +7,13 @@ from half_spaces import (
     chain,
     cut_off,
     half_space,
+    merged,
     random_half_space,
     reach,
     thick_slab,
 )
-from slab_by_hand import springs
+from known import known, slab
+from slab_by_hand import FACES, springs
 
 from models.errors import ModelInputError, NumericsError
 from models.green.decimation import chain_of, chain_self_energies
@@ -39,6 +41,7 @@ from models.green.surface_spectra import (
 
 GENERIC = (0.31, 0.12)
 LIGHT_BELOW = (1.0, 1.7, 0.6, 1.3, 0.8, 1.1, 0.9, 1.4)
+KNOWN = known("surface_modes")["surface_modes"]
 TEMPERATURES = np.array([0.0, 0.05, 1.0, 10.0, 300.0])
 
 
@@ -386,7 +389,7 @@ def test_surface_modes_are_those_of_a_thick_slab(case):
 @pytest.mark.parametrize(("mass", "place"), [(0.2, 3), (5.0, 0)])
 def test_an_adlayer_splits_off_three_branches(mass, place):
     """Light: three above the bulk at K of (111). Heavy: three below. Wallis part 2B."""
-    half = half_space("111", (2 / 3, 1 / 3), masses=(mass,), shifts=False)
+    half = half_space("111", (2 / 3, 1 / 3), masses=(mass,), shifts=())
     modes = find_surface_modes(half, 0, bulk_bands(half))
 
     assert ((modes.place == place) & (modes.top_weight > 0.6)).sum() == 3
@@ -411,7 +414,7 @@ def test_light_end_atom_has_the_closed_form_mode():
 
 def test_nearest_neighbour_fcc100_has_a_mode_all_in_the_surface_layer():
     """At M: w^2 = 2 k/m, along the normal, nothing in any other layer."""
-    half = half_space("100", (0.5, 0.5), 1.1, shifts=False, force=springs(1.0, 0.0))
+    half = half_space("100", (0.5, 0.5), 1.1, shifts=(), force=springs(1.0, 0.0))
     modes = find_surface_modes(half, 0, np.array([[4.0, 8.0]]))
 
     assert modes.squared == pytest.approx([2.0], rel=1e-12)
@@ -420,7 +423,30 @@ def test_nearest_neighbour_fcc100_has_a_mode_all_in_the_surface_layer():
     assert modes.penetration_depth == pytest.approx([0.0], abs=1e-12)
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("case", sorted(KNOWN))
+def test_surface_modes_of_relaxed_faces_are_the_known_ones(case):
+    """A mode of the half space lies between the two of a face pair of a slab."""
+    reference = KNOWN[case]
+    surface = case[3:6]
+    rest = slab("layer_height nearest_neighbour_distance", surface=surface, layers=21)
+    spacing = FACES[surface][3] * float(rest["nearest_neighbour_distance"])
+    shifts = rest["layer_height"][:11] / spacing + np.arange(11) - 10
+    half = half_space(surface, tuple(reference["k_frac"]), 8.03, shifts=tuple(shifts))
+    bands = np.array(reference["bulk_bands"]) + 1e-3 * np.array([-1, 1])  # from a coarse scan
+    modes = find_surface_modes(half, 0, merged(bands**2))
+    pairs = [m for m in reference["modes_outside_bands"]
+             if m["weight_outer_3_layers_both_sides"] > 0.95]  # fmt: skip
+    found = np.sqrt(modes.squared)
+
+    assert len(pairs) >= 2
+    for first, second in zip(pairs[::2], pairs[1::2], strict=True):
+        pair = first["omega"], second["omega"]
+        assert ((found > min(pair) - 1e-5) & (found < max(pair) + 1e-5)).any(), pair
+
+
+@pytest.mark.parametrize(
+    "seed", [s if s < 4 else pytest.param(s, marks=pytest.mark.long) for s in range(12)]
+)
 def test_no_mode_is_missed_or_found_twice_in_a_crystal_without_symmetry(seed):
     """Random half spaces with many gaps, in which the cut bulk has modes of its own."""
     half = random_half_space(seed)
