@@ -412,6 +412,28 @@ def test_light_end_atom_has_the_closed_form_mode():
             assert modes.penetration_depth == pytest.approx([depth] * 3, rel=1e-10)
 
 
+@pytest.mark.parametrize("mass", [0.2, 0.7, 1.5, 4.0])
+@pytest.mark.parametrize("in_plane", [0.5, 3.0, 8.0])
+def test_adlayer_of_the_scalar_crystal_has_the_closed_form_mode(mass, in_plane):
+    """Simple cubic, each component alone: a root |zeta| < 1 of a quadratic (Dobrzynski-Mills).
+
+    eps zeta^2 + [1 - eps (S + 2)] zeta + eps - 1 = 0, eps = 1 - mass, S the in-plane sum;
+    x = S + 2 - zeta - 1/zeta, layer amplitudes fall as zeta.
+    """
+    eps = 1 - mass
+    zeta = np.roots([eps, 1 - eps * (in_plane + 2), eps - 1])
+    zeta = zeta[np.abs(zeta) < 1 - 1e-9].real
+    half = chain((1.0, 1.0, 1.0), mass, in_plane)
+    modes = find_surface_modes(half, 0, np.array([[in_plane, in_plane + 4]]))
+
+    assert len(modes.squared) == 3 * len(zeta)
+    if len(zeta):
+        expected = in_plane + 2 - zeta[0] - 1 / zeta[0]
+        top = mass / (mass + zeta[0] ** 2 / (1 - zeta[0] ** 2))
+        assert modes.squared == pytest.approx([expected] * 3, rel=1e-12)
+        assert modes.top_weight == pytest.approx([top] * 3, rel=1e-9)
+
+
 def test_nearest_neighbour_fcc100_has_a_mode_all_in_the_surface_layer():
     """At M: w^2 = 2 k/m, along the normal, nothing in any other layer."""
     half = half_space("100", (0.5, 0.5), 1.1, shifts=(), force=springs(1.0, 0.0))
