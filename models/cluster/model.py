@@ -52,7 +52,8 @@ class Cluster(Model):
     shape_parameters = ("shape", "shells", "temperatures", "grid_points", "solver", "moments",
                         "start_vectors")  # fmt: skip
     fixed_only = ("temperatures", "grid_points", "grid_max", "grid_width")
-    settled_by = ("shape", "shells", "impurity_mass_ratio", "grid_max", "grid_width")
+    settles = ("grid_max", "grid_width")
+    settled_by = ("shape", "shells", "impurity_mass_ratio")
 
     def lengths(self, p: ClusterParameters) -> dict[str, int]:
         """Give the lengths of the own dims; site classes are those of all shapes."""

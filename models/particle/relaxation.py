@@ -27,9 +27,10 @@ from models.protocol import FloatArray
 AT_REST = 1e-10
 """Largest force on an atom at rest. Rounding leaves 1e-13: an atom has forces of order 100."""
 LONGEST_STEP = 0.05
-"""No atom moves farther in one step of Newton's method, so that none leaves its valley."""
+"""No atom moves farther in one step of Newton's method, as a share of its distance from the
+centre (at least sigma): distances between neighbours change by about as much."""
 STEPS = 50
-"""Six are enough from the best uniform scale."""
+"""Seven are enough from the best uniform scale."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +74,8 @@ def _step(particle: Particle, x: FloatArray, force: FloatArray, symmetric: Basis
     move = np.zeros(symmetric.there.shape)
     move[symmetric.there] = np.linalg.solve(block, push[symmetric.there])
     step = np.einsum("saq,sq->sa", symmetric.matrices, move) / weight
-    longest = float(np.sqrt((step**2).sum(axis=1)).max())
+    away = np.maximum(np.sqrt((x**2).sum(axis=1)), 1.0)
+    longest = float((np.sqrt((step**2).sum(axis=1)) / away).max())
     return np.asarray(step * min(1.0, LONGEST_STEP / longest))
 
 
