@@ -11,11 +11,13 @@ Measured (`python -m benchmarks.layer_spectra`, cutoff 6, 18 cases: three faces,
 relaxed, a generic, a long and a zone-edge wave, errors from 0.1 to 1e-9): fits give exponents
 from 1.83 to 2.21, and with 2 the largest A is 0.63 in the first layer and 1.19 in the first
 three. With a fixed imaginary part eta of z, and v the slope of the squared frequency, the law
-is the same; at the generic wavevector of (111) it reads 0.27 exp(-7.3 layers eta/w2max) for
-the ideal and 0.26 exp(-7.3 ..) for the relaxed face. The exponent is no constant of the
-crystal: 4.2 at long waves, and 4.8 on (110).
+is the same (measured once, apart from the benchmark): at the generic wavevector of (111) it
+reads 0.27 exp(-7.3 layers eta/w2max) for the ideal and 0.26 exp(-7.3 ..) for a relaxed face.
+The exponent is no constant of the crystal: 4.2 at long waves, and 4.8 on (110).
 
 Costs are equivalent floating-point operations, 1e10 of them a second, as in `models.protocol`.
+They are fits to single timings, good to about a factor of 1.5: enough, as the two ways differ
+by more than that except near the crossing.
 """
 
 from __future__ import annotations
