@@ -29,6 +29,8 @@ class KPoints:
     """Empty where a point has no name."""
     distance: FloatArray
     """(n,), length along the path in 1/nearest-neighbour distance; breaks have none."""
+    breaks: tuple[int, ...] = ()
+    """Points at which an unconnected piece of a path begins."""
     gains: FloatArray | None = None
     """(n, SIXTHS), for a mesh: the share of each star whose points, taken into 0 <= f < 1, have
     moved by a G that turns the phase from layer to layer by so many sixths (see `on_mesh`)."""
@@ -106,8 +108,9 @@ def _walk(
     steps: IntArray,
 ) -> KPoints:
     fractions, labels, distances = [], [], []
-    done, segment = 0.0, 0
+    done, segment, breaks = 0.0, 0, []
     for piece, corner in zip(pieces, corners, strict=True):
+        breaks.append(len(labels))
         fractions.append(corner[:1])
         labels.append(piece[0])
         distances.append(np.array([done]))
@@ -121,7 +124,7 @@ def _walk(
             segment += 1
     fraction = np.concatenate(fractions)
     weight = np.full(len(fraction), 1 / len(fraction))
-    return KPoints(fraction, weight, tuple(labels), np.concatenate(distances))
+    return KPoints(fraction, weight, tuple(labels), np.concatenate(distances), tuple(breaks[1:]))
 
 
 def listed(face: Face, fractions: tuple[tuple[float, float], ...]) -> KPoints:
@@ -159,7 +162,7 @@ def on_mesh(face: Face, n: int, shift: str) -> KPoints:
     gains = np.zeros((len(kept), SIXTHS))
     np.add.at(gains, (which, stars.gain), 1 / counts[which])
     return KPoints(
-        fraction, counts / (n * n), _names(face, fraction), np.full(len(kept), np.nan), gains,
+        fraction, counts / (n * n), _names(face, fraction), np.full(len(kept), np.nan), (), gains,
         stars.mixing,
     )  # fmt: skip
 

@@ -40,6 +40,13 @@ class HalfSpace:
     hop: Matrices
     """(n_k, q, q), from a principal layer to the next one below."""
 
+    def at(self, k: int) -> HalfSpace:
+        """Give the half space at one of the wavevectors."""
+        one = slice(k, k + 1)
+        return HalfSpace(
+            self.surface[one], self.surface_to_bulk[one], self.onsite[one], self.hop[one]
+        )
+
     @property
     def layers(self) -> int:
         """Number of explicit layers."""

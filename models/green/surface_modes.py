@@ -14,7 +14,7 @@ lies just at such a pole (`AWAY`).
 Inside the bulk a mode falls by T = g H+ from one principal layer to the next, which gives its
 norm and depth to the last layer.
 
-Units: squared frequency. Axes: (modes, layers, 3), ascending squared frequency.
+Units: squared frequency. Axes: (modes, 3 * layers), ascending squared frequency.
 Source: Wallis (1973), part 2B; T. Lee, J. Joannopoulos, Phys. Rev. B 23, 4988 (1981).
 """
 
@@ -54,12 +54,18 @@ class SurfaceModes:
     """(modes,)."""
     place: IntArray
     """(modes,), number of the bands below the mode: 0 lies below all bands."""
-    shares: FloatArray
-    """(modes, explicit layers, 3), |e|^2; the rest up to 1 lies deeper."""
+    vectors: Matrices
+    """(modes, 3 * explicit layers), e of the explicit layers; what is missing to 1 lies deeper."""
     normal_weight: FloatArray
     """(modes,), share of the motion along the normal, in all layers."""
     penetration_depth: FloatArray
     """(modes,), mean depth in layers, 0 being the top layer."""
+
+    @property
+    def shares(self) -> FloatArray:
+        """|e|^2 of the explicit layers, (modes, explicit layers, 3)."""
+        modes, n = self.vectors.shape
+        return np.asarray(np.abs(self.vectors.reshape(modes, n // 3, 3)) ** 2)
 
     @property
     def top_weight(self) -> FloatArray:
@@ -200,23 +206,25 @@ def _describe(levels: Levels, found: list[tuple[int, float, int]]) -> SurfaceMod
     """Follow each mode through the explicit region and down the bulk."""
     half, k = levels.half, levels.k
     squared = np.array([x for _, x, _ in found])
-    shares = np.zeros((len(found), half.layers, 3))
+    vectors = np.zeros((len(found), 3 * half.layers), half.surface.dtype)
     deeper = np.zeros((len(found), 3))
     onsite, hop = half.onsite[k], half.hop[k]
     if found:
-        vectors = np.linalg.eigh(levels.matrices(squared))[1]
+        every = np.linalg.eigh(levels.matrices(squared))[1]
         sigma = levels.off_singular(lambda z: chain_self_energies(onsite, hop, z), squared)
         g = inverse(resolvent(squared, onsite) - sigma, squared)
         for i, (_, _, j) in enumerate(found):
-            v = vectors[i, :, j]
-            shares[i] = np.abs(v.reshape(-1, 3)) ** 2
+            v = vectors[i] = every[i, :, j]
             first = g[i] @ (half.surface_to_bulk[k].conj().T @ v)
             deeper[i] = _sums_below(first, g[i] @ hop.conj().T, half.layers)
     norm = 1 + deeper[:, 0]
+    shares = np.abs(vectors.reshape(len(found), half.layers, 3)) ** 2
     depth = shares.sum(axis=2) @ np.arange(half.layers) + deeper[:, 2]
     normal = shares[:, :, 2].sum(axis=1) + deeper[:, 1]
     place = np.array([p for p, _, _ in found], dtype=np.int64)
-    return SurfaceModes(squared, place, shares / norm[:, None, None], normal / norm, depth / norm)
+    return SurfaceModes(
+        squared, place, vectors / np.sqrt(norm)[:, None], normal / norm, depth / norm
+    )
 
 
 def _sums_below(first: Matrices, step: Matrices, above: int) -> FloatArray:

@@ -20,6 +20,12 @@ from models.crystal.slab_cell import slab_cell
 from models.evaluate import compute
 from models.protocol import Dim, Model, Structure
 from models.slab.grid import frequency_grid, settled
+from models.slab.half_spaces import (
+    SlabHalfDensity,
+    SlabHalfDisplacements,
+    SlabHalfModes,
+    SlabHalfSpace,
+)
 from models.slab.modes import (
     SlabBulk,
     SlabCharacter,
@@ -38,7 +44,9 @@ from models.slab.statics import (
     SlabSize,
     SlabStructure,
     SlabWavevectors,
+    has_vectors,
 )
+from models.slab.surface import SlabBranches, SlabSurfaceModes
 from models.slab.thermal import (
     SlabAdlayerChange,
     SlabCyclicSums,
@@ -74,17 +82,23 @@ _FORM, _MODES = SlabForm(), SlabModes()
 _THERMAL_SUMS, _CYCLIC_SUMS, _SPECTRAL_SUMS = (
     SlabThermalSums(), SlabCyclicSums(), SlabSpectralSums(),
 )  # fmt: skip
+_HALF_DENSITY, _HALF_DISPLACEMENTS = SlabHalfDensity(), SlabHalfDisplacements()
 _CLEAN = CLEAN.of(_STRUCTURE, _COUPLINGS, _FORM, _MODES, _THERMAL_SUMS)
 _HALF = HALF.of(
     _WAVEVECTORS, _MODES, _THERMAL_SUMS, _CYCLIC_SUMS, _SPECTRAL_SUMS,
-    *(s for s in _CLEAN if s.cut == "k"),
+    *(s for s in _CLEAN if s.cut == "k"), _HALF_DENSITY, _HALF_DISPLACEMENTS,
 )  # fmt: skip
 
 _ZONE = ("dos", "dos_error", "layer_dos", "layer_dos_error")
-_FINITE = (
-    "n_modes", "layer_height", "layer_shift", "spacing_change", "surface_energy",
-    "relaxation_force", "eigenvector",
+_BANDED = ("frequency", "n_zero", "n_negative", "sum_rule_residual", "asymmetry")
+_HALF_SPACE = (
+    "layer_dos", "spectral_density", "mean_square_displacement", "mean_square_velocity",
+    "debye_temperature", "debye_waller_exponent", "surface_branch", "surface_branch_top_weight",
+    "surface_branch_surface_weight", "surface_branch_normal_weight", "surface_branch_depth",
+    "nearest_neighbour_distance", "elastic_constant", "c_over_a", "bulk_band", "k_fraction",
+    "k_vector", "k_weight", "k_distance", "k_label", "n_modes",
 )  # fmt: skip
+"""What a half space has; the rest belongs to slabs."""
 
 
 class Slab(Model):
@@ -115,7 +129,8 @@ class Slab(Model):
     )  # fmt: skip
     stages = (
         SlabSize(), SlabCrystal(), _STRUCTURE, _WAVEVECTORS, SlabBulk(), _COUPLINGS, _FORM, _MODES,
-        SlabKinds(), SlabCharacter(), SlabVelocities(), SlabVectors(), *_CLEAN,
+        SlabKinds(), SlabCharacter(), SlabVelocities(), SlabVectors(), *_CLEAN, SlabHalfSpace(),
+        _HALF_DENSITY, _HALF_DISPLACEMENTS, SlabHalfModes(), SlabSurfaceModes(), SlabBranches(),
         _THERMAL_SUMS, _CYCLIC_SUMS, _SPECTRAL_SUMS, *_HALF, SlabThermal(), SlabSurfaceThermal(),
         SlabAdlayerChange(), SlabSpectra(), SlabSpectralDensity(),
     )  # fmt: skip
@@ -142,8 +157,9 @@ class Slab(Model):
 
     def grain(self, dim: str, p: SlabParameters) -> int:
         """Give the wavevectors of one call: fewer for larger matrices."""
-        order = 3 * p.thickness if p.method == "dense" else 100
-        return max(1, min(32, 2 ** int(np.log2(3200 / max(order, 3)))))
+        if p.infinite or p.method != "dense":
+            return 1
+        return max(1, min(32, 2 ** int(np.log2(3200 / (3 * p.thickness)))))
 
     def unit_of(self, quantity: str, p: SlabParameters) -> str:
         """Give the unit of a quantity in reduced units, for springs, or for a gas."""
@@ -164,15 +180,18 @@ class Slab(Model):
     def missing(self, variable: str, p: SlabParameters) -> str | None:
         """Say why a point cannot have a variable."""
         known, stage = self.variables()[variable]
-        if p.infinite and (isinstance(stage, FiniteStage) or variable in _FINITE):
+        if p.infinite and variable.removesuffix("_error") not in _HALF_SPACE:
             return (
                 f'{variable} belongs to a slab, and `layers` = "infinite" has one surface only. '
                 "Give a number of `layers`."
             )
-        if p.method != "dense" and isinstance(stage, FiniteStage) and stage.reads_vectors:
+        vectors = isinstance(stage, FiniteStage | SlabThermal | SlabSpectra | SlabSpectralDensity)
+        plain = isinstance(stage, FiniteStage) and not (stage is _MODES or stage.reads_vectors)
+        given = _BANDED if p.method == "banded" else ()
+        if not has_vectors(p) and vectors and not plain and variable not in given:
             return (
                 f'{variable} needs all modes with their vectors, which `solver` = "{p.method}" '
-                f'does not give ("auto" means it above {DENSE_MOST} layers). Use "dense".'
+                f'does not give ("auto" means "banded" above {DENSE_MOST} layers). Use "dense".'
             )
         if "temperature" in known.dims and not p.temperatures:
             return f"{variable} needs `temperatures`. Give them under [fixed]."

@@ -20,10 +20,11 @@ from models.modes.localization import (
 from models.modes.matrix_forms import MatrixForm, choose_form
 from models.modes.phase_sums import Couplings, crystal_couplings, find_couplings, sum_phases
 from models.modes.slab_modes import Lines, folded_shares, solve_grain, vectors_of
+from models.modes.thick_slabs import solve_frequencies
 from models.modes.velocities import group_velocities
 from models.protocol import Arrays, Cost, FloatArray, Part, Stage, Variable
 from models.slab.parameters import SlabParameters
-from models.slab.statics import FiniteStage, layer_spacing
+from models.slab.statics import FiniteStage, layer_spacing, missing
 
 ZERO = 1e-11
 """|w2| below this share of the highest w2 counts as a zero mode."""
@@ -161,6 +162,10 @@ class SlabModes(FiniteStage):
         """Count LAPACK's solver, quadratic and cubic part, and the assembly."""
         p = parameters
         n = 3 * p.thickness
+        if p.method != "dense":
+            band = 6 * (1.3 * p.cutoff + 1)
+            return Cost(part.size * (1e5 + 6 * n**2 * band), part.size * 60 * n
+                        + n * (3000 + 100 * band) + 4e7, part.size * 8 * n)  # fmt: skip
         order, halves = (n / 2, 2) if p.face.two_fold and p.adlayer != "one side" else (n, 1)
         solver = halves * (5e4 + 484 * order**2 + 0.72 * order**3)
         if not p.face.two_fold and (p.adlayer == "one side" or p.face.alternating):
@@ -173,9 +178,20 @@ class SlabModes(FiniteStage):
             result_bytes=part.size * 8 * n * (n + 4),
         )  # fmt: skip
 
+    def reads(self, p: Any) -> tuple[str, ...]:
+        """Read nothing where only surface modes are wanted."""
+        return () if p.infinite or p.method == "surface" else self.inputs
+
     def solve_slab(self, p: SlabParameters, inputs: Mapping[str, Arrays], part: Part) -> Arrays:
         """Diagonalise a grain of wavevectors."""
+        if p.method == "surface":
+            return missing(self, p, part)
         couplings = Couplings.from_arrays(inputs["couplings"])
+        if p.method == "banded":
+            sums = sum_phases(couplings, inputs["k_points"]["k_vector"][part.indices])
+            return missing(self, p, part) | solve_frequencies(
+                couplings, sums, p.masses(), p.face.two_fold, alike(p), ZERO
+            )
         form = MatrixForm.from_arrays(inputs["form"])
         k = inputs["k_points"]["k_vector"][part.indices]
         fractions = inputs["k_points"]["k_fraction"][part.indices]
@@ -184,7 +200,7 @@ class SlabModes(FiniteStage):
 
     def unstable(self, result: Arrays) -> NDArray[np.bool_]:
         """Say whether some squared frequency is below zero."""
-        return np.asarray((result["n_negative"] > 0).any(axis=1))
+        return np.asarray((result["n_negative"] > 0).any(axis=1))  # missing ones are -1
 
 
 class SlabKinds(FiniteStage):

@@ -15,10 +15,10 @@ import numpy as np
 from models.crystal.k_points import mesh_map
 from models.modes.matrix_forms import MatrixForm
 from models.modes.slab_modes import coordinate_shares, folded_shares, in_block_order
-from models.protocol import Arrays, Cost, FloatArray, Part, Variable
+from models.protocol import Arrays, Cost, FloatArray, Part, Stage, Variable
 from models.slab.grid import frequency_grid
 from models.slab.parameters import SlabParameters
-from models.slab.statics import FiniteStage
+from models.slab.statics import FiniteStage, has_vectors, missing
 from models.slab.thermal import MESH, _mixed, real_elements, stable, with_error
 from models.spectra.lines import Shape, broaden, broaden_each
 from models.spectra.triangles import integrate, zone_triangles
@@ -36,16 +36,35 @@ def line_shape(p: SlabParameters) -> Shape:
     return "lorentzian" if p.line_shape == "lorentzian" else "gaussian"
 
 
+def interpolated(p: SlabParameters) -> bool:
+    """Say whether bands are interpolated between wavevectors; a half space has no bands."""
+    return p.line_shape == "linear" and not p.infinite
+
+
 class SlabSpectralSums(FiniteStage):
     """Broadened spectra of all coordinates, summed over the zone."""
 
     name = "spectral_sums"
     depends_on = ("layers", "solver", "material", "grid_points", "grid_max", "grid_width",
                   "line_shape", "errors")  # fmt: skip
-    inputs = ("k_points", "modes", "form")
+    inputs = ("k_points", "modes", "form", "half_density")
     cut = "k"
     sums = True
     reads_vectors = True
+
+    def reads(self, p: Any) -> tuple[str, ...]:
+        """Read the modes of a slab, or the densities of a half space."""
+        return ("k_points", "half_density") if p.infinite else self.inputs[:3]
+
+    def solve(self, p: SlabParameters, inputs: Mapping[str, Arrays], part: Part) -> Arrays:
+        """Sum one grain."""
+        if not p.infinite:
+            return super().solve(p, inputs, part)
+        weight = inputs["k_points"]["k_weight"][part.indices] * real_elements(part)
+        names = ("density", "density_fine") if p.errors else ("density",)
+        sums = [np.tensordot(weight, inputs["half_density"][n], 1) for n in names]
+        flat = [x.reshape(-1, p.grid_points) for x in sums]
+        return dict(zip(("lines", "lines_fine"), flat, strict=False))
 
     def cost(self, parameters: Any, part: Part) -> Cost:
         """Count the shares of all modes and the lines on the grid."""
@@ -70,15 +89,14 @@ class SlabSpectralSums(FiniteStage):
         return found
 
 
-class SlabSpectra(FiniteStage):
-    """Densities of modes of the slab and of its layers."""
+class SlabSpectra(Stage):
+    """Densities of modes of the slab and of its layers; of a half space of its first layers."""
 
     name = "spectra"
     depends_on = ("surface", "layers", "solver", "line_shape", "errors", "k_mesh", "k_mesh_shift",
                   "material", "grid_points", "grid_max", "grid_width")  # fmt: skip
     inputs = ("k_points", "form", "modes", "spectral_sums", "k_points_half", "modes_half",
               "spectral_sums_half")  # fmt: skip
-    reads_vectors = True
     variables = (
         *with_error(Variable("dos", ("grid",), "spectrum",
                              "density of modes per atom, norm 3", "Wallis Eqs. 262-263",
@@ -90,7 +108,9 @@ class SlabSpectra(FiniteStage):
 
     def reads(self, p: Any) -> tuple[str, ...]:
         """Read sums of lines, or all modes to interpolate them; half the mesh for the error."""
-        linear = p.line_shape == "linear"
+        if not has_vectors(p):
+            return ()
+        linear = interpolated(p)
         names = ("k_points", "form", "modes") if linear else ("k_points", "spectral_sums")
         halves = ("k_points_half", "modes_half") if linear else ("spectral_sums_half",)
         return (*names, *halves) if p.halves else names
@@ -104,15 +124,17 @@ class SlabSpectra(FiniteStage):
         k = p.n_wavevectors
         return Cost(1e6 + k * n * (200 * g / 10 + 3 * n), 5e7 + k * n * (30 * n + 8 * g))
 
-    def solve_slab(self, p: SlabParameters, inputs: Mapping[str, Arrays], part: Part) -> Arrays:
+    def solve(self, p: SlabParameters, inputs: Mapping[str, Arrays], part: Part) -> Arrays:
         """Turn sums into densities, and compare with half the mesh and half the width."""
+        if not has_vectors(p):
+            return missing(self, p, part)
         now, fine = self._layers(p, inputs, "")
         error = np.full_like(now, np.nan)
         if p.errors:
             error = np.abs(now - fine)
         if p.halves:
             error = error + np.abs(now - self._layers(p, inputs, "_half")[0])
-        total, wrong = (x.sum(axis=(0, 1)) / p.thickness for x in (now, error))
+        total, wrong = (x.sum(axis=(0, 1)) / (p.thickness or np.nan) for x in (now, error))
         return {"dos": total, "dos_error": wrong, "layer_dos": now, "layer_dos_error": error}
 
     def _layers(
@@ -120,13 +142,13 @@ class SlabSpectra(FiniteStage):
     ) -> tuple[FloatArray, FloatArray]:
         """Give the densities (layers, 3, grid), and those of lines half as wide."""
         here = p.halved if suffix else p
-        if p.line_shape == "linear":
+        if interpolated(p):
             flat = _interpolated(here, inputs[f"modes{suffix}"], inputs["form"])
             sums = {"lines": flat, "lines_fine": flat}
         else:
             sums = inputs[f"spectral_sums{suffix}"]
         mixing = here.k_set.mixing
-        shape = (p.thickness, 3, p.grid_points)
+        shape = (p.shown_layers, 3, p.grid_points)
         lines, fine = (
             _mixed(sums[n].reshape(shape).swapaxes(1, 2), mixing).swapaxes(1, 2)
             for n in ("lines", "lines_fine" if p.errors else "lines")
@@ -144,20 +166,25 @@ def _interpolated(p: SlabParameters, modes: Arrays, form: Arrays) -> FloatArray:
     return integrate(modes["frequency"], share, triangles, grid)
 
 
-class SlabSpectralDensity(FiniteStage):
+class SlabSpectralDensity(Stage):
     """Spectral density at each wavevector."""
 
     name = "spectral_density"
     depends_on = ("layers", "solver", "material", "grid_points", "grid_max", "grid_width",
                   "line_shape", "errors")  # fmt: skip
-    inputs = ("modes", "form")
+    inputs = ("modes", "form", "half_density")
     cut = "k"
-    reads_vectors = True
     variables = with_error(
         Variable("spectral_density", ("k", "layer", "direction", "grid"), "spectrum",
                  "spectral density of one component of a layer at one wavevector, norm 1",
                  "Wallis Eqs. 262-264", standard=False), WIDTH,
     )  # fmt: skip
+
+    def reads(self, p: Any) -> tuple[str, ...]:
+        """Read the modes of a slab, or what a half space has."""
+        if not has_vectors(p):
+            return ()
+        return ("half_density",) if p.infinite else ("modes", "form")
 
     def cost(self, parameters: Any, part: Part) -> Cost:
         """Count lines on the grid times shares."""
@@ -167,8 +194,15 @@ class SlabSpectralDensity(FiniteStage):
             part.size * (60 * n**2 + 60 * n * g) + 40 * n * g + 5e7,
         )
 
-    def solve_slab(self, p: SlabParameters, inputs: Mapping[str, Arrays], part: Part) -> Arrays:
+    def solve(self, p: SlabParameters, inputs: Mapping[str, Arrays], part: Part) -> Arrays:
         """Broaden the modes of each wavevector."""
+        if not has_vectors(p):
+            return missing(self, p, part)
+        if p.infinite:
+            density = inputs["half_density"]["density"]
+            fine = inputs["half_density"]["density_fine"] if p.errors else np.nan
+            error = np.abs(density - fine)
+            return {"spectral_density": density, "spectral_density_error": error}
         form, modes = MatrixForm.from_arrays(inputs["form"]), inputs["modes"]
         grid, width = frequency_grid(p)
         share, keep = coordinate_shares(form, modes), stable(modes["frequency"])

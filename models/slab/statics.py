@@ -39,6 +39,11 @@ class FiniteStage(Stage):
         raise NotImplementedError
 
 
+def has_vectors(p: SlabParameters) -> bool:
+    """Say whether a point has all modes with their vectors, or the Green's function instead."""
+    return p.infinite or p.method == "dense"
+
+
 MISSING = {"float64": np.nan, "complex128": np.nan, "int32": -1, "uint8": 255, "str": ""}
 
 

@@ -18,10 +18,10 @@ from models.crystal.k_points import SIXTHS
 from models.modes.bulk_bands import signed_root
 from models.modes.matrix_forms import MatrixForm
 from models.modes.slab_modes import in_block_order
-from models.protocol import Arrays, Cost, FloatArray, Part, Variable
+from models.protocol import Arrays, Cost, FloatArray, Part, Stage, Variable
 from models.slab.modes import ZERO, endless_crystal
 from models.slab.parameters import SlabParameters
-from models.slab.statics import FiniteStage
+from models.slab.statics import FiniteStage, has_vectors, missing
 from models.slab.units import factors
 from models.thermal.debye import debye_temperature
 from models.thermal.oscillators import mean_energy, weighted_sums
@@ -62,15 +62,35 @@ def _loose(frequency: FloatArray, k: FloatArray) -> FloatArray:
 
 
 class SlabThermalSums(FiniteStage):
-    """Thermal functions and displacements of the slab, summed over the zone."""
+    """Thermal functions and displacements of the slab, summed over the zone.
+
+    Of a half space the displacements only.
+    """
 
     name = "thermal_sums"
     depends_on = ("layers", "solver", "temperatures", "material", "adlayer", "adlayer_mass_ratio",
                   "layer_masses", "superlattice_period", "superlattice_mass_ratio")  # fmt: skip
-    inputs = ("k_points", "modes", "form")
+    inputs = ("k_points", "modes", "form", "half_displacements")
     cut = "k"
     sums = True
     reads_vectors = True
+
+    def reads(self, p: Any) -> tuple[str, ...]:
+        """Read the modes of a slab, or the displacements of a half space."""
+        return ("k_points", "half_displacements") if p.infinite else self.inputs[:3]
+
+    def solve(self, p: SlabParameters, inputs: Mapping[str, Arrays], part: Part) -> Arrays:
+        """Sum one grain."""
+        if not p.infinite:
+            return super().solve(p, inputs, part)
+        weight = inputs["k_points"]["k_weight"][part.indices] * real_elements(part)
+        sums = inputs["half_displacements"]
+        return {
+            **{n: (weight[:, None, None, None] * sums[n]).sum(axis=0) for n in ("u2", "v2")},
+            **dict.fromkeys(FUNCTIONS, np.full(len(p.temperatures), np.nan)),
+            "negative": np.zeros(()),
+            "loose": np.zeros(()),
+        }
 
     def cost(self, parameters: Any, part: Part) -> Cost:
         """Count the functions of every mode and the squares of the vectors."""
@@ -191,18 +211,19 @@ _QUANTITY = dict(zip(FUNCTIONS, ("thermal energy", "thermal energy", "entropy", 
 _IN_WORDS = {name: name.replace("_", " ") for name in FUNCTIONS}
 
 
-class SlabThermal(FiniteStage):
-    """Thermal variables of the slab."""
+class SlabThermal(Stage):
+    """Thermal variables of the slab; of a half space those of its first layers."""
 
     name = "thermal"
     depends_on = ("surface_depth", "layers", "solver", "temperatures", "material",
                   "scattering_vector", "errors", "adlayer", "adlayer_mass_ratio", "layer_masses",
                   "superlattice_period", "superlattice_mass_ratio", "k_mesh")  # fmt: skip
     inputs = ("k_points", "thermal_sums", "thermal_sums_half")
-    reads_vectors = True
 
     def reads(self, p: Any) -> tuple[str, ...]:
-        """Read half the mesh for the errors."""
+        """Read half the mesh for the errors, and nothing where vectors are not known."""
+        if not has_vectors(p):
+            return ()
         return self.inputs if p.halves else self.inputs[:2]
 
     variables = (
@@ -230,8 +251,10 @@ class SlabThermal(FiniteStage):
         n = 3 * parameters.thickness * (len(parameters.temperatures) + 1)
         return Cost(2e6 + 1e5 * n, 1e6 + 1000 * n)
 
-    def solve_slab(self, p: SlabParameters, inputs: Mapping[str, Arrays], part: Part) -> Arrays:
+    def solve(self, p: SlabParameters, inputs: Mapping[str, Arrays], part: Part) -> Arrays:
         """Take the sums, and those of half the mesh for their errors."""
+        if not has_vectors(p):
+            return missing(self, p, part)
         now = self._values(p, inputs["thermal_sums"], inputs["k_points"]["mixing"])
         half: Arrays = {}
         if p.halves:
@@ -250,7 +273,7 @@ class SlabThermal(FiniteStage):
             **{name: _blank(sums[name], sums) for name in FUNCTIONS},
             "mean_square_displacement": u2,
             "mean_square_velocity": v2,
-            "debye_temperature": debye_temperature(u2, p.masses()[:, None], t),
+            "debye_temperature": debye_temperature(u2, p.masses(p.shown_layers)[:, None], t),
             "debye_waller_exponent": debye_waller(p, u2),
         }
 
