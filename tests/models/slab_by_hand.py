@@ -4,14 +4,25 @@ It shares no code with the models. Lengths in nearest-neighbour distances where 
 ideal, else in sigma; a layer lies one spacing below the last and is shifted by -offset.
 """
 
+from functools import cache
+
 import numpy as np
 
 R3 = np.sqrt(3)
-FACES = {  # a1, a2, offset, spacing
+CUBE = 2 / R3
+"""Edge of the bcc cube."""
+FACES = {  # a1, a2, offset, spacing; of fcc, where no crystal is named
     "100": ((1, 0), (0, 1), (1 / 2, 1 / 2), 1 / np.sqrt(2)),
     "110": ((1, 0), (0, np.sqrt(2)), (1 / 2, np.sqrt(2) / 2), 1 / 2),
     "111": ((1, 0), (1 / 2, R3 / 2), (1 / 2, R3 / 6), np.sqrt(2 / 3)),
-}
+    "hcp 0001": ((1, 0), (1 / 2, R3 / 2), (1 / 2, R3 / 6), np.sqrt(2 / 3)),
+    "bcc 100": ((CUBE, 0), (0, CUBE), (CUBE / 2, CUBE / 2), CUBE / 2),
+    "bcc 110": (
+        (CUBE / np.sqrt(2), CUBE / 2), (-CUBE / np.sqrt(2), CUBE / 2),
+        (CUBE / np.sqrt(2), 0), CUBE / np.sqrt(2),
+    ),
+    "sc 100": ((1, 0), (0, 1), (0, 0), 1.0),
+}  # fmt: skip
 
 
 def lennard_jones(r, ideal_squared):
@@ -27,7 +38,9 @@ def springs(nearest, next_nearest):
     def force(r, ideal_squared):
         zero = np.zeros_like(r)
         k = np.where(np.abs(ideal_squared - 1) < 0.1, nearest, 0.0)
-        return zero, zero, k + np.where(np.abs(ideal_squared - 2) < 0.1, next_nearest, 0.0)
+        second = np.abs(ideal_squared - 2) < 0.1
+        second |= np.abs(ideal_squared - 4 / 3) < 0.1  # bcc
+        return zero, zero, k + np.where(second, next_nearest, 0.0)
 
     return force
 
@@ -38,12 +51,18 @@ def wavevector(surface, fraction, distance):
     return np.linalg.solve(a, 2 * np.pi * np.array(fraction))
 
 
-def pair_list(surface, steps, cutoff):
-    """In-plane vectors from an atom to those `steps` layers below, and squared distances."""
+@cache
+def pair_list(surface, steps, cutoff, upper=0):
+    """In-plane vectors from an atom to those `steps` layers below, and squared distances.
+
+    `upper` is the layer of the atom: hcp is stacked ABAB..., so odd layers see the opposite.
+    """
     a1, a2, t, h = (np.array(x) for x in FACES[surface])
+    stack = (lambda layer: layer % 2) if surface == "hcp 0001" else (lambda layer: layer)
     n = np.arange(-int(cutoff) - abs(steps) - 4, int(cutoff) + abs(steps) + 5)
     n1, n2 = (x.ravel() for x in np.meshgrid(n, n))
-    xy = n1[:, None] * a1 + n2[:, None] * a2 - steps * t
+    xy = n1[:, None] * a1 + n2[:, None] * a2
+    xy = xy - (stack(upper + steps) - stack(upper)) * t
     squared = (xy**2).sum(axis=1) + (steps * h) ** 2
     near = (squared > 1e-6) & (squared <= cutoff**2 * (1 + 1e-9))
     return xy[near], squared[near]
@@ -55,7 +74,7 @@ def dynamical_matrix(surface, z, masses, strength, k, distance, cutoff, force):
     d = np.zeros((layers, 3, layers, 3), dtype=complex)
     for i in range(layers):
         for j in range(layers):
-            xy, ideal = pair_list(surface, j - i, cutoff)
+            xy, ideal = pair_list(surface, j - i, cutoff, i)
             if not len(xy):
                 continue
             r = np.column_stack([xy * distance, np.full(len(xy), z[j] - z[i])])
@@ -77,7 +96,7 @@ def static_energy(surface, z, strength, distance, cutoff, force):
     energy = 0.0
     for i in range(len(z)):
         for j in range(len(z)):
-            xy, ideal = pair_list(surface, j - i, cutoff)
+            xy, ideal = pair_list(surface, j - i, cutoff, i)
             r = np.hypot(np.linalg.norm(xy, axis=1) * distance, z[j] - z[i])
             energy += strength[i, j] * force(r, ideal)[0].sum() / 2
     return energy

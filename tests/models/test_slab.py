@@ -288,12 +288,12 @@ def test_a_slab_turned_over_has_the_same_spectrum(surface, masses, k):
 
 
 def test_a_heavier_layer_lowers_every_frequency():
-    """Rayleigh's theorem; stable slab, so squared frequencies order as frequencies."""
-    clean = slab("frequency", layers=6, k_points=7)
-    heavy = slab("frequency", layers=6, k_points=7, layer_masses=(1.0, 1.0, 2.0))
+    """Rayleigh's theorem, of squares: those of the zero modes at Gamma are rounding."""
+    clean = squared(slab("frequency", layers=6, k_points=7))
+    heavy = squared(slab("frequency", layers=6, k_points=7, layer_masses=(1.0, 1.0, 2.0)))
 
-    assert (heavy <= clean + 1e-9).all()
-    assert (heavy < clean - 0.1).any()
+    assert (heavy <= clean + 1e-11 * clean.max()).all()
+    assert (heavy < clean - 1).any()
 
 
 def test_weights_of_the_two_faces_are_equal_in_a_clean_slab():
@@ -324,7 +324,7 @@ def test_a_resonance_needs_a_slab_of_four_times_the_depth():
 @pytest.mark.parametrize(
     ("parameters", "match"),
     [
-        ({"surface": "210"}, "'100', '110' or '111'"),
+        ({"surface": "210"}, "'100', '110', '111' or '0001'"),
         ({"layers": 0}, "greater than or equal to 1"),
         ({"layers": 20_001}, "less than or equal to 20000"),
         ({"cutoff": 0.9}, "greater than or equal to 1"),
