@@ -16,8 +16,8 @@ reads 0.27 exp(-7.3 layers eta/w2max) for the ideal and 0.26 exp(-7.3 ..) for a 
 The exponent is no constant of the crystal: 4.2 at long waves, and 4.8 on (110).
 
 Costs are equivalent floating-point operations, 1e10 of them a second, as in `models.protocol`.
-They are fits to single timings, good to about a factor of 1.5: enough, as the two ways differ
-by more than that except near the crossing.
+They are fits to a few timings of the parts. The benchmark times both ways at widths far from
+the crossing, where the choice is right; the crossing itself was not timed.
 """
 
 from __future__ import annotations
