@@ -55,7 +55,7 @@ class Face:
     def shifts(self, layers: IntArray) -> FloatArray:
         """In-plane places of layers, counted from the top one, (n, 2)."""
         steps = layers % 2 if self.alternating else layers
-        return -steps[:, None] * np.array(self.offset)
+        return np.asarray(-steps[:, None] * np.array(self.offset), float)
 
     def turns(self, layers: int) -> FloatArray:
         """1 for layers with the neighbours of the first, -1 for turned ones, (layers,)."""

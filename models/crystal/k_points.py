@@ -107,7 +107,8 @@ def _walk(
     lengths: FloatArray,
     steps: IntArray,
 ) -> KPoints:
-    fractions, labels, distances = [], [], []
+    fractions, distances = [], []
+    labels: list[str] = []
     done, segment, breaks = 0.0, 0, []
     for piece, corner in zip(pieces, corners, strict=True):
         breaks.append(len(labels))

@@ -8,6 +8,7 @@ matrix is of order 3 * period.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -49,9 +50,9 @@ class EndlessCrystal:
 
     def squared(self, angle: FloatArray) -> FloatArray:
         """Squared frequencies at k_z h = angle (n_k, m), ascending: (n_k, m, 3 * period)."""
-        if self.period == 1:
-            return np.linalg.eigvalsh(self._one_layer(angle))
-        return np.linalg.eigvalsh(self._many_layers(angle))
+        one = self.period == 1
+        matrix: Any = self._one_layer(angle) if one else self._many_layers(angle)
+        return np.asarray(np.linalg.eigvalsh(matrix))
 
     def _one_layer(self, angle: FloatArray) -> FloatArray:
         """D of a Bravais crystal: real, for every atom is an inversion centre."""
@@ -78,5 +79,4 @@ class EndlessCrystal:
                 full[:, :, lower, :, upper] += six[..., ELEMENT].conj()
         root = np.repeat(1 / np.sqrt(self.masses), 3)
         n = 3 * period
-        matrix: ComplexArray = full.reshape(*angle.shape, n, n) * np.outer(root, root)
-        return matrix
+        return np.asarray(full.reshape(*angle.shape, n, n) * np.outer(root, root), dtype=complex)

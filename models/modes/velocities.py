@@ -6,6 +6,8 @@ velocities are those of the branches that part there.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -50,7 +52,7 @@ def group_velocities(
 
 
 def _slopes(
-    v: NDArray[np.generic], d: list[FloatArray | ComplexArray], squared: FloatArray,
+    v: NDArray[Any], d: list[FloatArray | ComplexArray], squared: FloatArray,
     wavevectors: FloatArray, highest: FloatArray,
 ) -> FloatArray:  # fmt: skip
     """Give d(omega^2)/dk of the modes of a block, (n_k, modes, 2)."""

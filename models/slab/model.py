@@ -220,7 +220,7 @@ class Slab(Model):
         return Structure(
             lattice, positions,
             masses=p.masses() * (1.0 if reduced else gas_of(p.material).mass_u),
-            symbols=(str(p.material) if p.material in GASES else "X",) * p.layers,
+            symbols=(str(p.material) if p.material in GASES else "X",) * p.thickness,
             length_unit=self.unit_of("length", p),
             mass_unit="host mass" if reduced else "u",
             mesh=None if p.k_mesh is None else (p.k_mesh, p.k_mesh, 1),

@@ -331,4 +331,4 @@ class SlabVectors(FiniteStage):
         """Undo the real form."""
         form = MatrixForm.from_arrays(inputs["form"])
         e = vectors_of(form, inputs["modes"])
-        return {"eigenvector": e.transpose(0, 2, 1).reshape(len(e), -1, p.layers, 3)}
+        return {"eigenvector": e.transpose(0, 2, 1).reshape(len(e), -1, p.thickness, 3)}
