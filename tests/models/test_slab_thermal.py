@@ -107,7 +107,8 @@ def test_adlayers_have_the_reference_statistics(case):
     entry = REFERENCE["adlayer_stat"][case]
     common = {"layers": entry["L"], "k_mesh": entry["mesh_N"]}
     got = thermal(f"{BOTH} adlayer_free_energy_change adlayer_heat_capacity_change", [0, 3, 20],
-                  adlayer="both sides", adlayer_mass_ratio=entry["mass_ratio"], **common)  # fmt: skip
+                  adlayer="both sides", adlayer_mass_ratio=entry["mass_ratio"],
+                  **common)  # fmt: skip
     clean = thermal("mean_square_displacement", [0, 3, 20], **common)
 
     for i, t in enumerate(("t=0", "t=3", "t=20")):
@@ -262,7 +263,7 @@ def test_displacements_and_velocities_are_functions_of_the_whole_matrix(name):
             assert np.abs(rest).max() < 1e-9 * np.abs(own).max()
             if "110" not in name:
                 assert found[:, 0] == pytest.approx(found[:, 1], rel=1e-12)
-            else:
+            elif t == 0:
                 assert np.abs(found[:, 0] / found[:, 1] - 1).max() > 1e-3
 
 
