@@ -129,9 +129,9 @@ class Slab(Model):
     )  # fmt: skip
     stages = (
         SlabSize(), SlabCrystal(), _STRUCTURE, _WAVEVECTORS, SlabBulk(), _COUPLINGS, _FORM, _MODES,
-        SlabKinds(), SlabCharacter(), SlabVelocities(), SlabVectors(), *_CLEAN, SlabHalfSpace(),
+        SlabKinds(), SlabCharacter(), SlabVelocities(), SlabVectors(), SlabHalfSpace(),
         _HALF_DENSITY, _HALF_DISPLACEMENTS, SlabHalfModes(), SlabSurfaceModes(), SlabBranches(),
-        _THERMAL_SUMS, _CYCLIC_SUMS, _SPECTRAL_SUMS, *_HALF, SlabThermal(), SlabSurfaceThermal(),
+        *_CLEAN, _THERMAL_SUMS, _CYCLIC_SUMS, _SPECTRAL_SUMS, *_HALF, SlabThermal(), SlabSurfaceThermal(),
         SlabAdlayerChange(), SlabSpectra(), SlabSpectralDensity(),
     )  # fmt: skip
     shape_parameters = (
