@@ -59,7 +59,8 @@ class Face:
 
     def turns(self, layers: int) -> FloatArray:
         """1 for layers with the neighbours of the first, -1 for turned ones, (layers,)."""
-        return 1.0 - 2 * (np.arange(layers) % 2) * self.alternating
+        turned = (np.arange(layers) % 2 == 1) & self.alternating
+        return np.where(turned, -1.0, 1.0)
 
 
 _SQUARE = {"G": (0.0, 0.0), "X": (0.5, 0.0), "M": (0.5, 0.5)}
