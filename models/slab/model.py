@@ -131,8 +131,8 @@ class Slab(Model):
         SlabSize(), SlabCrystal(), _STRUCTURE, _WAVEVECTORS, SlabBulk(), _COUPLINGS, _FORM, _MODES,
         SlabKinds(), SlabCharacter(), SlabVelocities(), SlabVectors(), SlabHalfSpace(),
         _HALF_DENSITY, _HALF_DISPLACEMENTS, SlabHalfModes(), SlabSurfaceModes(), SlabBranches(),
-        *_CLEAN, _THERMAL_SUMS, _CYCLIC_SUMS, _SPECTRAL_SUMS, *_HALF, SlabThermal(), SlabSurfaceThermal(),
-        SlabAdlayerChange(), SlabSpectra(), SlabSpectralDensity(),
+        *_CLEAN, _THERMAL_SUMS, _CYCLIC_SUMS, _SPECTRAL_SUMS, *_HALF, SlabThermal(),
+        SlabSurfaceThermal(), SlabAdlayerChange(), SlabSpectra(), SlabSpectralDensity(),
     )  # fmt: skip
     shape_parameters = (
         "crystal", "surface", "layers", "solver", "forces", "cutoff", "adlayer", "layer_masses",
