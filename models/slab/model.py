@@ -85,8 +85,8 @@ _THERMAL_SUMS, _CYCLIC_SUMS, _SPECTRAL_SUMS = (
 _HALF_DENSITY, _HALF_DISPLACEMENTS = SlabHalfDensity(), SlabHalfDisplacements()
 _CLEAN = CLEAN.of(_STRUCTURE, _COUPLINGS, _FORM, _MODES, _THERMAL_SUMS)
 _HALF = HALF.of(
-    _WAVEVECTORS, _MODES, _THERMAL_SUMS, _CYCLIC_SUMS, _SPECTRAL_SUMS,
-    *(s for s in _CLEAN if s.cut == "k"), _HALF_DENSITY, _HALF_DISPLACEMENTS,
+    _WAVEVECTORS, _MODES, _HALF_DENSITY, _HALF_DISPLACEMENTS,
+    _THERMAL_SUMS, _CYCLIC_SUMS, _SPECTRAL_SUMS, *(s for s in _CLEAN if s.cut == "k"),
 )  # fmt: skip
 
 _ZONE = ("dos", "dos_error", "layer_dos", "layer_dos_error")
