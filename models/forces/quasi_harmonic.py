@@ -2,7 +2,7 @@
 
 F(r, T) = U(r) + sum over modes of f(omega(r), T), a atom, is made least. Frequencies are
 taken over a mesh of the whole zone at Chebyshev nodes of r, and F_vib in between is their
-polynomial, exact to about 1e-10 of the distance.
+polynomial: of argon's distance this leaves 1e-9 at 0 K and 1e-7 at 60 K.
 Units: sigma = epsilon = m = 1; temperatures in kelvin at the interface.
 Source: Wallis (1973), Eqs. 328-330; hcp is scaled as a whole, c/a that of the static crystal.
 """
@@ -27,7 +27,7 @@ from models.thermal.oscillators import thermal_functions
 from models.units import Gas
 
 MESH = 16
-"""Points of the zone along each direction; the distance has converged to 1e-7 (see tests)."""
+"""Points of the zone along each direction: 3e-7 of the distance at 0 K, 1e-6 of argon's at 60 K."""
 NODES = 12
 LEAST, MOST = 0.99, 1.10
 """Range of the distance over the static one that is searched: rare gases melt well before."""
