@@ -29,10 +29,12 @@ from models.errors import ModelInputError, NumericsError
 from models.green.decimation import chain_self_energies, inverse, resolvent
 from models.green.half_space import HalfSpace, Matrices
 from models.green.surface_spectra import surface_resolvents
+from models.modes.bulk_bands import TOUCHING
 from models.protocol import FloatArray, IntArray
 
 EDGE = 1e-6
-"""Modes nearer than this share of the highest squared frequency to a band are not looked for."""
+"""Modes nearer than this share of the highest squared frequency to a band are not looked for,
+nor those nearer than `TOUCHING` in frequency, which is less below the bands of long waves."""
 SHARP = 1e-14
 """Width at which a bracket is narrow enough, as a share of the highest squared frequency."""
 AWAY = 1e-6
@@ -99,7 +101,7 @@ def find_surface_modes(half: HalfSpace, k: int, bands: FloatArray) -> SurfaceMod
     found = []
     for place, (low, high) in enumerate(edges):
         a = low + EDGE * scale if place else low
-        b = high - EDGE * scale if place < len(bands) else high
+        b = high - _distance(high, scale) if place < len(bands) else high
         if b <= a:
             continue
         inner = 0 < place < len(bands)
@@ -111,6 +113,14 @@ def find_surface_modes(half: HalfSpace, k: int, bands: FloatArray) -> SurfaceMod
                 roots = find_roots(levels.surface, left, right, SHARP * scale)
                 found += [(place, x, j) for x, j in roots]
     return _describe(levels, sorted(found, key=lambda mode: mode[1]))
+
+
+def _distance(edge: float, scale: float) -> float:
+    """Distance kept from the low edge of a band."""
+    if edge <= 0:
+        return EDGE * scale
+    below = max(np.sqrt(edge) - TOUCHING * np.sqrt(scale), 0.0)
+    return float(min(EDGE * scale, edge - below**2))
 
 
 def _bound(half: HalfSpace, k: int) -> float:

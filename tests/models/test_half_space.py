@@ -15,6 +15,7 @@ from half_spaces import (
 from known import known, slab
 from slab_by_hand import FACES, springs
 
+from models.crystal.faces import FACES as REAL_FACES
 from models.errors import ModelInputError, NumericsError
 from models.green.decimation import chain_of, chain_self_energies
 from models.green.displacements import (
@@ -503,3 +504,23 @@ def test_a_density_below_the_bands_is_the_line_of_the_surface_mode():
     line = 1 / (z[0] - modes.squared[0])
 
     assert modes.shares[0, 0] == pytest.approx(g.imag / line.imag, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("surface", "angle", "tolerance"), [("100", 45, 2e-5), ("110", 0, 2e-4), ("110", 90, 5e-5)]
+)
+def test_long_surface_waves_of_the_half_space_have_the_rayleigh_speed(surface, angle, tolerance):
+    """Down to the distance from the band at which a mode still counts as one."""
+    entry = next(
+        e for e in known("crystal")["rayleigh"]
+        if e["kind"] == f"fcc{surface}" and e["angle_from_x_deg"] == angle and "v_R" in e
+    )  # fmt: skip
+    direction = np.array([np.cos(np.radians(angle)), np.sin(np.radians(angle))])
+    nearest = known("crystal")["bulk_static"]["r_nn"]
+    a = REAL_FACES["fcc", surface].vectors * nearest
+    q = np.array([0.03, 0.06])
+    k = np.outer(q, direction) @ a.T / (2 * np.pi)
+    lowest = slab("surface_branch", surface=surface, layers="infinite", k_list=k.tolist())[:, 0]
+    speed = lowest / q
+
+    assert 2 * speed[0] - speed[1] == pytest.approx(entry["v_R"], rel=tolerance)
