@@ -21,6 +21,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from io import BytesIO
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -120,7 +121,12 @@ def environment() -> dict[str, str]:
 
 
 def blas() -> tuple[str, int]:
-    """Name the kernel of numpy's BLAS and the threads it uses."""
+    """Name the kernels of numpy's and scipy's BLAS and the most threads that one uses.
+
+    Models load scipy's own when they first need it. Here it always is, so that the note of a
+    block does not depend on what was computed before.
+    """
+    import_module("scipy.linalg.lapack")
     pools = [p for p in threadpoolctl.threadpool_info() if p["user_api"] == "blas"]
     names = sorted({f"{p['internal_api']} {p.get('version')} {p.get('architecture', '')}".strip()
                     for p in pools})  # fmt: skip

@@ -30,7 +30,10 @@ from models.slab.statics import SlabCrystal, layer_spacing, shifts_at_rest
 THICKNESS = 24
 """Slabs that stand for a half space have a multiple of so many layers: few are made."""
 SETTLED = 6
-"""Layers below twice the reach of the forces where a relaxed crystal is ideal to 1e-10 sigma."""
+"""Layers below the reach of the forces where a relaxed crystal is ideal, if that is deep."""
+SETTLED_DEPTH = 12.0
+"""Depth in nearest-neighbour distances where it is ideal to 1e-10 sigma, however short the
+forces: from layer to layer of fcc (110) shifts fall by 0.4 only."""
 
 
 class HalfSpaceStage(Stage):
@@ -57,9 +60,10 @@ def layers_of(p: SlabParameters) -> tuple[int, int, int]:
     period = len(p.crystal_masses)
     principal = -(-max(reach, 1) // period) * period
     relaxed = p.relaxed and p.forces == "lennard-jones"
-    least = 2 * reach + SETTLED if relaxed else reach + 1
-    explicit = max(least, p.surface_depth, len(p.layer_masses))
-    return explicit, principal, explicit + 2 * principal + reach + 1
+    settled = max(reach + SETTLED, int(np.ceil(SETTLED_DEPTH / p.face.spacing))) if relaxed else 1
+    explicit = max(reach + settled, p.surface_depth, len(p.layer_masses))
+    below = max(2 * principal + reach + 1, settled if relaxed else 0)
+    return explicit, principal, explicit + below
 
 
 class SlabHalfSpace(HalfSpaceStage):
@@ -88,8 +92,9 @@ class SlabHalfSpace(HalfSpaceStage):
         explicit, _, layers = layers_of(p)
         thick = p.model_copy(update={"layers": layers})
         moved = shifts_at_rest(thick, crystal)
-        moved -= moved[explicit]
-        moved[explicit:] = 0
+        settled = explicit - int(p.pairs.depth[-1])  # from here on no layer below feels a shift
+        moved -= moved[settled]
+        moved[settled:] = 0
         couplings = find_couplings(
             p.pair_forces, p.pairs, float(crystal["nearest_neighbour_distance"]),
             layer_spacing(p, crystal), moved, thick.strengths(), p.face.turns(layers),
