@@ -10,13 +10,13 @@ Three forms, in the order of preference (Wallis part 2B; "axial-inversion symmet
 * neither: the complex Hermitian matrix itself.
 
 Every element is a signed sum of at most two columns of the phase sums, times a mass
-factor, so that one gather builds a grain of matrices.
+factor. Few elements are distinct (most are zero, and pairs of layers come back), so these are
+summed first and one gather of them builds a grain of matrices.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,12 +33,16 @@ NORMAL_SIGN = np.array([1.0, 1.0, -1.0])
 class Block:
     """A real symmetric (or complex Hermitian) block of order n of the dynamical matrix."""
 
+    element: IntArray
+    """(n * n,), which of the distinct elements stands there."""
     first: IntArray
-    """(n * n,), column of the phase sums."""
+    """(elements,), column of the phase sums."""
     second: IntArray | None
-    """(n * n,), column added to it (or times i, in the complex form)."""
+    """(elements,), column added to it (or times i, in the complex form)."""
     scale: FloatArray
-    """(n * n,), mass factors."""
+    """(elements,), mass factors."""
+    facing: IntArray
+    """(2, pairs), elements that face each other across the diagonal and are not the same."""
     row: IntArray
     """(n,), the coordinate 3 * layer + direction that a row of a vector belongs to."""
     mirror: IntArray
@@ -48,16 +52,9 @@ class Block:
 
     def part(self, chosen: NDArray[np.bool_]) -> Block:
         """Keep some of the rows and their columns."""
-        n = len(self.row)
-
-        def of(elements: NDArray[Any]) -> NDArray[Any]:
-            return elements.reshape(n, n)[np.ix_(chosen, chosen)].ravel()
-
-        second = None if self.second is None else of(self.second)
-        return Block(
-            of(self.first), second, of(self.scale), self.row[chosen], self.mirror[chosen],
-            self.sector,
-        )  # fmt: skip
+        n, kept = len(self.row), np.flatnonzero(chosen)
+        element = self.element.reshape(n, n).take(kept, axis=0).take(kept, axis=1).ravel()
+        return replace(self, element=element, row=self.row[kept], mirror=self.mirror[kept])
 
 
 @dataclass(frozen=True)
@@ -79,8 +76,9 @@ class MatrixForm:
         }  # fmt: skip
         for i, b in enumerate(self.blocks):
             arrays |= {
-                f"first_{i}": b.first, f"scale_{i}": b.scale, f"row_{i}": b.row,
-                f"mirror_{i}": b.mirror, f"sector_{i}": np.array(b.sector),
+                f"element_{i}": b.element, f"first_{i}": b.first, f"scale_{i}": b.scale,
+                f"facing_{i}": b.facing, f"row_{i}": b.row, f"mirror_{i}": b.mirror,
+                f"sector_{i}": np.array(b.sector),
             }  # fmt: skip
             if b.second is not None:
                 arrays[f"second_{i}"] = b.second
@@ -92,8 +90,9 @@ class MatrixForm:
         count = sum(name.startswith("first_") for name in arrays)
         blocks = tuple(
             Block(
-                arrays[f"first_{i}"], arrays.get(f"second_{i}"), arrays[f"scale_{i}"],
-                arrays[f"row_{i}"], arrays[f"mirror_{i}"], float(arrays[f"sector_{i}"]),
+                arrays[f"element_{i}"], arrays[f"first_{i}"], arrays.get(f"second_{i}"),
+                arrays[f"scale_{i}"], arrays[f"facing_{i}"], arrays[f"row_{i}"],
+                arrays[f"mirror_{i}"], float(arrays[f"sector_{i}"]),
             )
             for i in range(count)
         )  # fmt: skip
@@ -114,19 +113,22 @@ class MatrixForm:
             return None
         return [[b.part(sign[b.row] == s) for s in (1, -1)] for b in self.blocks]
 
+    def elements(self, sums: FloatArray, block: Block) -> FloatArray | ComplexArray:
+        """Sum the distinct elements of a block for a grain of wavevectors, (n_k, elements)."""
+        found = sums.take(block.first, axis=1)
+        if block.second is not None:
+            second = sums.take(block.second, axis=1)
+            if self.kind == "complex":
+                found = found + 1j * second
+            else:
+                found += second
+        if not (block.scale == 1).all():
+            found *= block.scale
+        return found
+
     def matrices(self, sums: FloatArray, block: Block) -> FloatArray | ComplexArray:
         """Build a block for a grain of wavevectors, (n_k, n, n)."""
-        n = len(block.row)
-        matrix = np.take(sums, block.first, axis=1)
-        if block.second is not None:
-            second = np.take(sums, block.second, axis=1)
-            if self.kind == "complex":
-                matrix = matrix + 1j * second
-            else:
-                matrix += second
-        if not (block.scale == 1).all():
-            matrix *= block.scale
-        return matrix.reshape(len(sums), n, n)
+        return placed(self.elements(sums, block), block)
 
     def shares(self, block: Block, of: FloatArray) -> FloatArray:
         """Weights that turn squared rows of a block's vectors into shares of coordinates.
@@ -154,6 +156,12 @@ class MatrixForm:
         return full
 
 
+def placed(elements: FloatArray | ComplexArray, block: Block) -> FloatArray | ComplexArray:
+    """Put distinct elements (n_k, elements) where they stand in a block, (n_k, n, n)."""
+    n = len(block.row)
+    return elements.take(block.element, axis=1).reshape(len(elements), n, n)
+
+
 def choose_form(
     couplings: Couplings, masses: FloatArray, two_fold: bool, symmetric: bool
 ) -> MatrixForm:
@@ -177,16 +185,52 @@ def choose_form(
     if two_fold:
         turned = _turn_normal(real, imaginary, couplings.width, zero)
         if not symmetric or layers == 1:
-            block = Block(turned.ravel(), None, scale.ravel(), coordinate, coordinate)
+            block = _block(turned, None, scale, zero, coordinate, coordinate)
             return MatrixForm("two-fold", layers, least, (block,))
         sectors = (1.0, -1.0)
         blocks = tuple(_sector(turned, scale, reverse, s, couplings.width) for s in sectors)
         return MatrixForm("split", layers, least, blocks)
     if symmetric:
-        block = Block(real.ravel(), imaginary[reverse].ravel(), scale.ravel(), coordinate, reverse)
+        block = _block(real, imaginary[reverse], scale, zero, coordinate, reverse)
         return MatrixForm("inversion", layers, least, (block,))
-    block = Block(real.ravel(), imaginary.ravel(), scale.ravel(), coordinate, coordinate)
+    block = _block(real, imaginary, scale, zero, coordinate, coordinate)
     return MatrixForm("complex", layers, least, (block,))
+
+
+def _block(
+    first: IntArray, second: IntArray | None, scale: FloatArray, zero: int, row: IntArray,
+    mirror: IntArray, sector: float = 1.0,
+) -> Block:  # fmt: skip
+    """Find the distinct elements of a block, the first of which is zero.
+
+    Parameters
+    ----------
+    first, second, scale : (n, n), as in `Block`, for every place
+    zero : the column of the phase sums that is zero
+    """
+    second_or_zero = np.full_like(first, zero) if second is None else second
+    filled = np.flatnonzero((first != zero) | (second_or_zero != zero))
+    _, factor = np.unique(scale.ravel()[filled], return_inverse=True)
+    key = first.ravel()[filled] * (zero + 1) + second_or_zero.ravel()[filled]
+    key = key * (factor.max(initial=0) + 1) + factor
+    _, one, which = np.unique(key, return_index=True, return_inverse=True)
+    element = np.zeros(first.size, dtype=np.int64)
+    element[filled] = 1 + which
+    one = filled[one]
+    return Block(
+        element, np.append(zero, first.ravel()[one]),
+        None if second is None else np.append(zero, second.ravel()[one]),
+        np.append(1.0, scale.ravel()[one]), _facing(element.reshape(first.shape)), row, mirror,
+        sector,
+    )  # fmt: skip
+
+
+def _facing(element: IntArray) -> IntArray:
+    """Find the distinct pairs of different elements that face each other, (2, pairs)."""
+    row, column = np.nonzero(element != element.T)
+    of = element[row, column], element[column, row]
+    count = element.max(initial=0) + 1
+    return np.stack(np.divmod(np.unique(np.minimum(*of) * count + np.maximum(*of)), count))
 
 
 def _columns(couplings: Couplings) -> tuple[IntArray, IntArray]:
@@ -246,4 +290,4 @@ def _sector(
     second = np.where(sign[row][None, :] > 0, second, _negative(second, width, zero))
     second = np.where(alone[None, :] | alone[:, None], zero, second)
     factor = scale[np.ix_(row, row)] * np.where(alone[:, None] ^ alone[None, :], np.sqrt(2), 1.0)
-    return Block(first.ravel(), second.ravel(), factor.ravel(), row, mirror, sector)
+    return _block(first, second, factor, zero, row, mirror, sector)

@@ -256,6 +256,20 @@ def _pair_blocks(
     return k
 
 
+def _phases(
+    couplings: Couplings, wavevectors: FloatArray
+) -> Iterator[tuple[FloatArray, FloatArray]]:
+    """Give cos k.R and sin k.R of the vectors of one depth after the other, (n_k, n)."""
+    column, row = couplings.vectors
+    along_x = np.exp(1j * wavevectors[:, :1] * couplings.x)
+    along_y = np.exp(1j * wavevectors[:, 1:] * couplings.y)
+    phase = along_x.take(column, axis=1)
+    phase *= along_y.take(row, axis=1)
+    cosine, sine = phase.real.copy(), phase.imag.copy()
+    for used in couplings.used:
+        yield cosine.take(used, axis=1), sine.take(used, axis=1)
+
+
 def depth_sums(
     couplings: Couplings, wavevectors: FloatArray
 ) -> Iterator[tuple[FloatArray, FloatArray]]:
@@ -265,13 +279,9 @@ def depth_sums(
     ----------
     wavevectors : (n_k, 2), in the inverse of the unit of the couplings
     """
-    column, row = couplings.vectors
-    along_x = np.exp(1j * wavevectors[:, :1] * couplings.x)
-    along_y = np.exp(1j * wavevectors[:, 1:] * couplings.y)
-    phase = along_x[:, column] * along_y[:, row]
-    cosine, sine = phase.real, phase.imag
-    for used, even, odd in zip(couplings.used, couplings.cosine, couplings.sine, strict=True):
-        yield cosine[:, used] @ even, sine[:, used] @ odd
+    phases = _phases(couplings, wavevectors)
+    for (cosine, sine), even, odd in zip(phases, couplings.cosine, couplings.sine, strict=True):
+        yield cosine @ even, sine @ odd
 
 
 def sum_phases(couplings: Couplings, wavevectors: FloatArray) -> FloatArray:
@@ -287,15 +297,17 @@ def sum_phases(couplings: Couplings, wavevectors: FloatArray) -> FloatArray:
     """
     n, width, layers = len(wavevectors), couplings.width, couplings.layers
     sums = np.empty((n, 2 * width + 1))
-    depths = depth_sums(couplings, wavevectors)
-    own, _ = next(depths)
-    np.add(own[:, None, :], couplings.self_terms, out=sums[:, : 6 * layers].reshape(n, layers, 6))
     at = 6 * layers
-    for even, odd in depths:
-        size = even.shape[1]
-        sums[:, at : at + size] = even
-        sums[:, at + size : at + 2 * size] = odd
-        at += 2 * size
+    for depth, (cosine, sine) in enumerate(_phases(couplings, wavevectors)):
+        even, odd = couplings.cosine[depth], couplings.sine[depth]
+        if depth == 0:
+            own = (cosine @ even)[:, None, :] + couplings.self_terms
+            sums[:, :at] = own.reshape(n, at)
+            continue
+        for phase, coefficients in ((cosine, even), (sine, odd)):
+            end = at + even.shape[1]
+            np.matmul(phase, coefficients, out=sums[:, at:end])
+            at = end
     np.negative(sums[:, :width], out=sums[:, width:-1])
     sums[:, -1] = 0
     return sums
@@ -311,9 +323,11 @@ def turned_sums(sums: FloatArray, angle: float) -> FloatArray:
     pairs = turn[ROWS][:, ROWS] * turn[COLUMNS][:, COLUMNS]
     swapped = turn[ROWS][:, COLUMNS] * turn[COLUMNS][:, ROWS]
     on_six = pairs + np.where(ROWS == COLUMNS, 0.0, swapped)
-    turned = np.zeros_like(sums)
-    six = sums[:, :-1].reshape(len(sums), -1, 6)
-    turned[:, :-1] = (six @ on_six.T).reshape(len(sums), -1)
+    turned, width = np.empty_like(sums), sums.shape[1] // 2
+    shape = (len(sums), width // 6, 6)
+    np.matmul(sums[:, :width].reshape(shape), on_six.T, out=turned[:, :width].reshape(shape))
+    np.negative(turned[:, :width], out=turned[:, width:-1])
+    turned[:, -1] = 0
     return turned
 
 

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.crystal.mirrors import Mirror, coordinate_signs
 from models.modes.bulk_bands import signed_root
-from models.modes.matrix_forms import Block, MatrixForm
+from models.modes.matrix_forms import Block, MatrixForm, placed
 from models.modes.phase_sums import turned_sums
 from models.protocol import Arrays, ComplexArray, FloatArray, IntArray
 
 SAGITTAL, SHEAR, NO_PARITY = 0, 1, 2
+Some: TypeAlias = slice | IntArray
+"""Some entries of an axis: a slice where they are regular, which needs no copies."""
+
+
+def _regular(index: IntArray) -> Some:
+    """Give ascending places as a slice where their steps are equal."""
+    step = int(index[1] - index[0]) if len(index) > 1 else 1
+    if len(index) and (np.diff(index) == step).all():
+        return slice(int(index[0]), int(index[-1]) + 1, step)
+    return index
 
 
 @dataclass(frozen=True)
@@ -33,10 +44,11 @@ class Lines:
         """No mirror line at all."""
         return cls((), np.full(count, -1), np.zeros(count, dtype=np.int64))
 
-    def groups(self) -> Iterator[tuple[int, IntArray]]:
+    def groups(self) -> Iterator[tuple[int, Some]]:
         """Give each line that occurs, with the wavevectors on it."""
-        for line in np.unique(self.line):
-            yield int(line), np.flatnonzero(self.line == line)
+        alike = len(self.line) and (self.line == self.line[0]).all()
+        for line in self.line[:1] if alike else np.unique(self.line):
+            yield int(line), _regular(np.flatnonzero(self.line == line))
 
 
 def solve_grain(
@@ -74,7 +86,7 @@ def solve_grain(
         "surface_weight": share[:, 0],
         "normal_weight": share[:, 1],
         "top_weight": share[:, 2],
-        "mode_parity": np.where(lines.sagittal[:, None] == 1, parity, NO_PARITY).astype(np.uint8),
+        "mode_parity": np.where(lines.sagittal[:, None] == 1, parity, np.uint8(NO_PARITY)),
         "n_zero": (np.abs(w2) <= top[:, None]).sum(axis=1).astype(np.int32),
         "n_negative": (w2 < -top[:, None]).sum(axis=1).astype(np.int32),
         "sum_rule_residual": np.abs(w2.sum(axis=1) - trace) / np.maximum(np.abs(trace), form.least),
@@ -91,7 +103,7 @@ class _Solved:
     squared: FloatArray
     share: FloatArray
     """(n_k, sets, modes)."""
-    parity: IntArray
+    parity: NDArray[np.uint8]
     trace: FloatArray
     asymmetry: FloatArray
     vectors: list[NDArray[Any]]
@@ -102,50 +114,53 @@ def _solve_lines(form: MatrixForm, sums: FloatArray, lines: Lines, sets: FloatAr
     n_k, modes = len(sums), sum(len(b.row) for b in form.blocks)
     solved = _Solved(
         np.empty((n_k, modes)), np.empty((n_k, len(sets), modes)),
-        np.full((n_k, modes), NO_PARITY), np.zeros(n_k), np.zeros(n_k), [],
+        np.full((n_k, modes), NO_PARITY, dtype=np.uint8), np.zeros(n_k), np.zeros(n_k), [],
     )  # fmt: skip
-    groups = list(lines.groups())
-    for line, of in groups:
+    for line, of in lines.groups():
         split = None
         if line >= 0:
             split = form.split(coordinate_signs(form.layers, bool(line % 2)))
-        here = sums if len(groups) == 1 else sums[of]
         if split is not None:
             angle = lines.mirrors[line // 2].angle
-            _solve_split(form, turned_sums(here, angle), sets, solved, of, split, angle)
+            _solve_split(form, turned_sums(sums[of], angle), sets, solved, of, split, angle)
         else:
-            _solve_whole(form, here, sets, solved, of)
+            _solve_whole(form, sums[of], sets, solved, of)
     return solved
 
 
 def _solve_whole(
-    form: MatrixForm, sums: FloatArray, sets: FloatArray, solved: _Solved, of: IntArray
+    form: MatrixForm, sums: FloatArray, sets: FloatArray, solved: _Solved, of: Some
 ) -> None:
     """Solve wavevectors that lie on no mirror line."""
     at = 0
     for i, block in enumerate(form.blocks):
-        v = _solve_block(form, block, sums, sets, solved, of, at)
+        elements = _checked(form, block, sums, solved, of)
+        v = _solve_block(form, block, elements, sets, solved, of, at)
         at += len(block.row)
-        if len(of) == len(solved.squared):
+        if len(sums) == len(solved.squared):
             solved.vectors.append(v)
         else:
             _room(form, solved, i)[of] = v
 
 
 def _solve_split(
-    form: MatrixForm, sums: FloatArray, sets: FloatArray, solved: _Solved, of: IntArray,
+    form: MatrixForm, sums: FloatArray, sets: FloatArray, solved: _Solved, of: Some,
     split: list[list[Block]], angle: float,
 ) -> None:  # fmt: skip
     """Solve wavevectors on one mirror line, their sums in its axes, even and odd modes apart."""
     at = 0
     for i, (whole, parts) in enumerate(zip(form.blocks, split, strict=True)):
-        vectors, start = _room(form, solved, i), at
+        room, start = _room(form, solved, i), at
+        vectors = room[of] if isinstance(of, slice) else np.empty_like(room[: len(sums)])
+        elements = _checked(form, whole, sums, solved, of)
         for parity, block in enumerate(parts):
             end = at + len(block.row)
-            v = _solve_block(form, block, sums, sets, solved, of, at)
+            v = _solve_block(form, block, elements, sets, solved, of, at)
             solved.parity[of, at:end] = parity
-            _turn_back(vectors, v, whole, block, of, slice(at - start, end - start), angle)
+            _turn_back(vectors[:, :, at - start : end - start], v, whole, block, angle)
             at = end
+        if not isinstance(of, slice):
+            room[of] = vectors
 
 
 def _room(form: MatrixForm, solved: _Solved, i: int) -> NDArray[Any]:
@@ -153,45 +168,82 @@ def _room(form: MatrixForm, solved: _Solved, i: int) -> NDArray[Any]:
     if len(solved.vectors) <= i:
         n = len(form.blocks[i].row)
         kind = complex if form.kind == "complex" else float
-        solved.vectors.append(np.zeros((len(solved.squared), n, n), kind))
+        solved.vectors.append(np.empty((len(solved.squared), n, n), kind))
     return solved.vectors[i]
 
 
+def _checked(
+    form: MatrixForm, block: Block, sums: FloatArray, solved: _Solved, of: Some
+) -> FloatArray | ComplexArray:
+    """Sum the distinct elements of a block, and compare those that should be equal.
+
+    eigh reads one triangle only, so a matrix that is not Hermitian would give plausible
+    frequencies and no error.
+    """
+    elements = form.elements(sums, block)
+    if block.facing.size:
+        one, other = (elements.take(of_them, axis=1) for of_them in block.facing)
+        apart = np.abs(one - other.conj()).max(axis=1) / form.least
+        solved.asymmetry[of] = np.maximum(solved.asymmetry[of], apart)
+    return elements
+
+
 def _solve_block(
-    form: MatrixForm, block: Block, sums: FloatArray, sets: FloatArray, solved: _Solved,
-    of: IntArray, at: int,
+    form: MatrixForm, block: Block, elements: FloatArray | ComplexArray, sets: FloatArray,
+    solved: _Solved, of: Some, at: int,
 ) -> NDArray[Any]:  # fmt: skip
     """Diagonalise a block at some wavevectors; gives its vectors, fills in the rest."""
-    columns = slice(at, at + len(block.row))
-    matrix = form.matrices(sums, block)
-    solved.trace[of] += np.trace(matrix, axis1=1, axis2=2).real
-    solved.asymmetry[of] = np.maximum(solved.asymmetry[of], _asymmetry(matrix, form.least))
-    w2, v = np.linalg.eigh(matrix)
-    solved.squared[of, columns] = w2
+    n = len(block.row)
+    columns = slice(at, at + n)
+    matrix = placed(elements, block)
+    solved.trace[of] += matrix.reshape(len(matrix), -1)[:, :: n + 1].real.sum(axis=1)
+    solved.squared[of, columns], v = np.linalg.eigh(matrix)
+    del matrix  # the squares of the vectors can have its room
     solved.share[of, :, columns] = _shares(v, form.shares(block, sets))
     return np.asarray(v)
 
 
 def _turn_back(
-    vectors: NDArray[Any], v: NDArray[Any], whole: Block, block: Block, of: IntArray,
-    columns: slice, angle: float,
-) -> None:  # fmt: skip
+    vectors: NDArray[Any], v: NDArray[Any], whole: Block, block: Block, angle: float
+) -> None:
     """Write vectors in the axes of a mirror, along and across it, into those of the face.
 
     An even or odd mode has just one of the two in a layer, so nothing is added up.
     """
+    moves, still = _moves(whole.row.tobytes(), block.row.tobytes(), angle)
+    for come, go, share in moves:
+        if isinstance(come, slice) and isinstance(go, slice):
+            np.multiply(v[:, come], share, out=vectors[:, go])
+        else:
+            vectors[:, go] = v[:, come] * share
+    vectors[:, still] = 0
+
+
+@lru_cache(maxsize=64)
+def _moves(
+    whole: bytes, part: bytes, angle: float
+) -> tuple[tuple[tuple[Some, Some, float], ...], Some]:
+    """Say which rows of vectors in a mirror's axes go where, times what, and what stays zero.
+
+    Parameters
+    ----------
+    whole, part : the coordinates of a block and of its even or odd part, int64
+    """
+    row, kept = np.frombuffer(whole, dtype=np.int64), np.frombuffer(part, dtype=np.int64)
     c, s = np.cos(angle), np.sin(angle)
-    place = np.full(whole.row.max() + 1, -1)
-    place[whole.row] = np.arange(len(whole.row))
-    direction = block.row % 3
-    for a, x, y in ((0, c, s), (1, -s, c)):
-        first = 3 * (block.row[direction == a] // 3)
-        vectors[of[:, None], place[first], columns] = x * v[:, direction == a]
-        vectors[of[:, None], place[first + 1], columns] = y * v[:, direction == a]
-    normal = direction == 2
-    vectors[of[:, None], place[block.row[normal]], columns] = v[:, normal]
+    place = np.full(row.max() + 1, -1)
+    place[row] = np.arange(len(row))
+    moves, still = [], np.ones(len(row), dtype=bool)
+    for a, axis, share in ((0, 0, c), (0, 1, s), (1, 0, -s), (1, 1, c), (2, 2, 1.0)):
+        come = np.flatnonzero(kept % 3 == a)
+        go = place[kept[come] - a + axis]
+        still[go] = False
+        if len(come):
+            moves.append((_regular(come), _regular(go), float(share)))
+    return tuple(moves), _regular(np.flatnonzero(still))
 
 
+@lru_cache(maxsize=4)
 def coordinate_sets(layers: int, surface_depth: int) -> FloatArray:
     """Mark the coordinates 3 * layer + direction of three sets, (3, 3 * layers).
 
@@ -210,19 +262,6 @@ def _shares(vectors: FloatArray | ComplexArray, weights: FloatArray) -> FloatArr
     square = of.real**2 + of.imag**2 if np.iscomplexobj(of) else np.square(of, out=of)
     share: FloatArray = weights[:, counted] @ square
     return share
-
-
-def _asymmetry(matrix: FloatArray | ComplexArray, least: float) -> FloatArray:
-    """Distance of matrices from their adjoints on a probe vector, relative, (n_k,).
-
-    eigh reads one triangle only, so a matrix that is not Hermitian would give plausible
-    frequencies and no error. A probe costs n^2 against the solver's n^3.
-    """
-    probe = np.cos(np.arange(1.0, matrix.shape[1] + 1))
-    right = matrix @ probe
-    left = (probe @ matrix).conj()
-    scale: FloatArray = np.maximum(np.abs(right).max(axis=1), least)
-    return np.abs(right - left).max(axis=1) / scale
 
 
 def vectors_of(form: MatrixForm, modes: Arrays) -> ComplexArray:
