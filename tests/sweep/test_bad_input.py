@@ -25,7 +25,7 @@ SLAB = CHAIN.replace("chain", "slab")
 
 TOML = {
     # --- the whole file ---
-    "empty": ("", "modesweep: .*it is missing", "name: .*it is missing", "Known: chain, slab"),
+    "empty": ("", "modesweep: .*it is missing", "name: .*it is missing", "Known: chain, cluster, slab"),
     "comments only": ("# nothing\n", "modesweep: .*missing", "model: .*missing"),
     "syntax": ("modesweep = = 1\n", "cannot be read as TOML", "line 1", "Mend the line"),
     "open string": (CHAIN + 'where = "atoms > 3\n', "cannot be read as TOML", "line 4"),
@@ -62,7 +62,7 @@ TOML = {
     "name is a number": (CHAIN.replace('"t"', "7"), "bad.toml:2", "name: .*it is 7"),
     "model with a typo": (
         CHAIN.replace("chain", "chian"), "bad.toml:3", 'must name a model; it is "chian"',
-        'Did you mean "chain"', "Known: chain, slab"),
+        'Did you mean "chain"', "Known: chain, cluster, slab"),
     "model is a list": (
         CHAIN.replace('"chain"', '["chain"]'), "bad.toml:3", "must name a model", r'\["chain"\]'),
     "model of nothing": (CHAIN.replace("chain", ""), "bad.toml:3", 'model; it is ""'),

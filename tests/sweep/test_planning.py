@@ -167,7 +167,7 @@ def test_heavy_points_get_blocks_of_their_own_and_long_ones_are_cut() -> None:
 
 
 def test_what_would_not_fit_is_refused_before_anything_runs(tmp_path: Path) -> None:
-    plan = Plan(read(slabs(fixed={"layers": 2001}, run={"memory": "1GiB"})))
+    plan = Plan(read(slabs(fixed={"layers": 2001, "solver": "dense"}, run={"memory": "1GiB"})))
 
     with pytest.raises(RefusedError, match=r"needs up to .* GiB of memory, a worker has 1.0 GiB"):
         check_budget(plan, tmp_path)

@@ -50,7 +50,7 @@ def test_an_axis_is_a_list_of_values_or_a_range(model: str) -> None:
 
 
 def test_bounds_of_the_schema_are_those_of_the_reader() -> None:
-    layers = parameters("slab", "fixed")["layers"]
+    layers = parameters("slab", "fixed")["layers"]["anyOf"][0]
     content = {"modesweep": 1, "name": "edge", "model": "slab", "outputs": ["n_modes"]}
 
     for edge in (layers["minimum"], layers["maximum"]):

@@ -10,7 +10,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.slab import Substance
+from models.slab.parameters import Substance
 from sweep.documents import load, to_toml
 from sweep.spec import output_variables, wanted_on
 from sweep.sweep_file import read
@@ -175,6 +175,6 @@ def test_what_is_no_duration_is_refused(text: Any) -> None:
 def test_allowed_values_are_said_in_words() -> None:
     slab = read(CONTENT).model.parameters
 
-    assert FieldValues(slab, "layers").allowed == "a whole number from 1 to 20000"
-    assert FieldValues(slab, "surface").allowed == '"100", "110", "111"'
+    assert FieldValues(slab, "layers").allowed == ('a whole number from 1 to 20000, or "infinite"')
+    assert FieldValues(slab, "surface").allowed == '"100", "110", "111", "0001"'
     assert FieldValues(slab, "adlayer_mass_ratio").allowed.startswith("a number above 0")
