@@ -37,6 +37,8 @@ MOST_NODES = 72
 NARROWEST = 1e-9
 """Lowest over highest squared frequency that nodes are made for. Below it rounding of the
 matrix, 1e-16 of the highest squared frequency, is what limits the result."""
+UNSTABLE = 1e-11
+"""Share of the largest element by which a squared frequency below zero is no rounding."""
 MARGIN = 10.0
 """By how much the lowest squared frequency may lie below its estimate."""
 SCAN = 9
@@ -108,14 +110,15 @@ def lowest_squared_frequency(half: HalfSpace, k: int) -> float:
     """Estimate the lowest squared frequency that matters in the explicit layers, from below.
 
     It is a tenth of the lesser of a scan of the bulk bands and of the stiffness of the softest
-    displacement of explicit layers. Zero or negative: a crystal without thermal averages, since
-    it is unstable or free to move.
+    displacement of explicit layers. Negative: the crystal is unstable; zero: it is free to move.
+    Neither has thermal averages.
     """
     onsite, hop = half.onsite[k], half.hop[k]
     phases = np.exp(1j * np.pi * np.arange(SCAN) / (SCAN - 1))[:, None, None]
     bulk = np.linalg.eigvalsh(onsite + hop * phases + (hop * phases).conj().swapaxes(1, 2)).min()
-    if bulk <= NARROWEST * np.abs(onsite).max():
-        return 0.0
+    scale = float(np.abs(onsite).max())
+    if bulk <= NARROWEST * scale:
+        return float(bulk) if bulk < -UNSTABLE * scale else 0.0
     stiffness = -surface_resolvents(half, k, np.zeros(1), half.layers)[0]
     return float(min(bulk, np.linalg.eigvalsh(stiffness)[0])) / MARGIN
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from models.green.decimation import chain_of
-from models.green.displacements import mean_squares
+from models.green.displacements import lowest_squared_frequency, mean_squares
 from models.green.half_space import HalfSpace, half_space_of
 from models.green.solver_choice import cheaper_solver, steepest_slope
 from models.green.surface_modes import find_surface_modes
@@ -23,7 +23,7 @@ from models.modes.phase_sums import Couplings, find_couplings, sum_phases
 from models.modes.slab_modes import Lines, coordinate_shares, in_block_order, solve_grain
 from models.protocol import WHOLE, Arrays, Cost, FloatArray, Part, Stage
 from models.slab.grid import frequency_grid, highest_frequency
-from models.slab.modes import ZERO, alike
+from models.slab.modes import ZERO, alike, below_zero
 from models.slab.parameters import BRANCHES, SlabParameters
 from models.slab.statics import SlabCrystal, layer_spacing, shifts_at_rest
 
@@ -112,6 +112,13 @@ def half_space_at(p: SlabParameters, stored: Arrays, k: FloatArray) -> HalfSpace
     return half_space_of(matrices, explicit, principal)
 
 
+def unstable_at(half: HalfSpace, k: FloatArray) -> FloatArray:
+    """1 at wavevectors (n, 2) where the half space is unstable, else 0; at Gamma it floats."""
+    moves = np.abs(k).max(axis=1) > 1e-12
+    found = [m and lowest_squared_frequency(half, i) < 0 for i, m in enumerate(moves)]
+    return np.array(found, dtype=float)
+
+
 def _flops(p: SlabParameters) -> float:
     """Operations of one Green's function in the first layers at one z."""
     explicit, principal, _ = layers_of(p)
@@ -128,7 +135,7 @@ class SlabHalfDensity(HalfSpaceStage):
     """Spectral densities of the first layers at each wavevector.
 
     By decimation, or by a slab that is thick enough for the accuracy that is asked for,
-    whichever costs less.
+    whichever costs less. Missing where the half space is unstable.
     """
 
     name = "half_density"
@@ -154,19 +161,24 @@ class SlabHalfDensity(HalfSpaceStage):
         k = inputs["k_points"]["k_vector"][part.indices]
         half = half_space_at(p, inputs["half_space"], k)
         grid, width = frequency_grid(p)
-        found = {"density": _density(p, half, k, grid, width)}
+        negative = unstable_at(half, k)
+        found = {"density": _density(p, half, k, grid, width, negative)}
         if p.errors:
-            found["density_fine"] = _density(p, half, k, grid, width / 2)
-        return found
+            found["density_fine"] = _density(p, half, k, grid, width / 2, negative)
+        return found | {"negative": negative}
 
 
 def _density(
-    p: SlabParameters, half: HalfSpace, k: FloatArray, grid: FloatArray, width: float
-) -> FloatArray:
+    p: SlabParameters, half: HalfSpace, k: FloatArray, grid: FloatArray, width: float,
+    negative: FloatArray,
+) -> FloatArray:  # fmt: skip
     """Densities of the first layers (n, layers, 3, grid), each wavevector in its cheaper way."""
     depth, kind = p.surface_depth, chain_of(half.onsite[0], half.hop[0]).kind
     rows = []
     for i in range(len(k)):
+        if negative[i]:
+            rows.append(np.full((depth, 3, len(grid)), np.nan))
+            continue
         slope = steepest_slope(half, i)
         way, layers = cheaper_solver(half, kind, depth, grid, width, p.accuracy, slope)
         if way == "slab":
@@ -234,7 +246,7 @@ class SlabHalfDisplacements(HalfSpaceStage):
         floats = np.abs(k).max(axis=1) < 1e-12
         u2[floats], v2[floats] = 0, 0
         mass = p.masses(p.surface_depth)[:, None]
-        return {"u2": u2 / mass, "v2": v2 / mass}
+        return {"u2": u2 / mass, "v2": v2 / mass, "negative": unstable_at(half, k)}
 
 
 class SlabHalfModes(HalfSpaceStage):
@@ -259,17 +271,12 @@ class SlabHalfModes(HalfSpaceStage):
         half = half_space_at(p, inputs["half_space"], k)
         bands = inputs["bulk"]["bulk_band"]
         rows = [self._measured(p, half, i, edges * np.abs(edges)) for i, edges in enumerate(bands)]
-        return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+        found = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+        return found | {"negative": below_zero(found["frequency"], bands)}
 
     def _measured(self, p: SlabParameters, half: HalfSpace, i: int, bands: FloatArray) -> Arrays:
-        if (np.nanmin(bands) <= 0) or np.isnan(bands).all():
-            bands = bands[:0]
-        found = find_surface_modes(half, i, bands) if len(bands) else None
-        empty = np.full(BRANCHES, np.nan)
+        found = find_surface_modes(half, i, bands)
         vectors = np.zeros((BRANCHES, 3 * half.layers), dtype=complex)
-        if found is None or not len(found.squared):
-            return {**dict.fromkeys(("frequency", "top_weight", "surface_weight", "normal_weight",
-                                     "penetration_depth"), empty), "vectors": vectors}  # fmt: skip
         surface = found.shares[:, : p.surface_depth].sum(axis=(1, 2))
         kept = np.sort(np.argsort(-surface, kind="stable")[:BRANCHES])
         vectors[: len(kept)] = found.vectors[kept]

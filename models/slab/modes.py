@@ -239,6 +239,13 @@ def kinds_of(
     return kind
 
 
+def below_zero(frequency: FloatArray, bands: FloatArray) -> NDArray[np.int64]:
+    """Count modes (n, modes) and bands (n, bands, 2) below zero by more than rounding, (n,)."""
+    lowest = np.concatenate([frequency, bands[:, :, 0]], axis=1)
+    limit = np.sqrt(ZERO) * np.nanmax(np.abs(bands), axis=(1, 2))
+    return np.asarray((lowest < -limit[:, None]).sum(axis=1))
+
+
 class SlabCharacter(FiniteStage):
     """How far modes reach inwards and how many atoms take part in them."""
 

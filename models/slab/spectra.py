@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.crystal.k_points import mesh_map
 from models.modes.matrix_forms import MatrixForm
@@ -19,7 +20,7 @@ from models.protocol import Arrays, Cost, FloatArray, Part, Stage, Variable
 from models.slab.grid import frequency_grid
 from models.slab.parameters import SlabParameters
 from models.slab.statics import FiniteStage, has_vectors, missing
-from models.slab.thermal import MESH, _mixed, real_elements, stable, with_error
+from models.slab.thermal import MESH, _mixed, is_unstable, real_elements, stable, with_error
 from models.spectra.lines import Shape, broaden, broaden_each
 from models.spectra.triangles import integrate, zone_triangles
 
@@ -64,7 +65,9 @@ class SlabSpectralSums(FiniteStage):
         names = ("density", "density_fine") if p.errors else ("density",)
         sums = [np.tensordot(weight, inputs["half_density"][n], 1) for n in names]
         flat = [x.reshape(-1, p.grid_points) for x in sums]
-        return dict(zip(("lines", "lines_fine"), flat, strict=False))
+        negative = (inputs["half_density"]["negative"] * real_elements(part)).sum()
+        found = dict(zip(("lines", "lines_fine"), flat, strict=False))
+        return found | {"negative": np.array(negative)}
 
     def cost(self, parameters: Any, part: Part) -> Cost:
         """Count the shares of all modes and the lines on the grid."""
@@ -135,7 +138,12 @@ class SlabSpectra(Stage):
         if p.halves:
             error = error + np.abs(now - self._layers(p, inputs, "_half")[0])
         total, wrong = (x.sum(axis=(0, 1)) / (p.thickness or np.nan) for x in (now, error))
-        return {"dos": total, "dos_error": wrong, "layer_dos": now, "layer_dos_error": error}
+        found = {"dos": total, "dos_error": wrong, "layer_dos": now, "layer_dos_error": error}
+        return found | {"negative": inputs["spectral_sums"]["negative"]} if p.infinite else found
+
+    def unstable(self, result: Arrays) -> NDArray[np.bool_]:
+        """Say whether a half space is unstable at some wavevector; of a slab its modes tell."""
+        return is_unstable(result)
 
     def _layers(
         self, p: SlabParameters, inputs: Mapping[str, Arrays], suffix: str
@@ -201,8 +209,8 @@ class SlabSpectralDensity(Stage):
         if p.infinite:
             density = inputs["half_density"]["density"]
             fine = inputs["half_density"]["density_fine"] if p.errors else np.nan
-            error = np.abs(density - fine)
-            return {"spectral_density": density, "spectral_density_error": error}
+            found = {"spectral_density": density, "spectral_density_error": np.abs(density - fine)}
+            return found | {"negative": inputs["half_density"]["negative"]}
         form, modes = MatrixForm.from_arrays(inputs["form"]), inputs["modes"]
         grid, width = frequency_grid(p)
         share, keep = coordinate_shares(form, modes), stable(modes["frequency"])
@@ -215,3 +223,8 @@ class SlabSpectralDensity(Stage):
             fine = broaden_each(omega, share, *halved_width(grid, width), line_shape(p))
             error = np.abs(density - fine[..., ::2].reshape(shape))
         return {"spectral_density": density, "spectral_density_error": error}
+
+    def unstable(self, result: Arrays) -> NDArray[np.bool_]:
+        """Say whether a half space is unstable at some wavevector; of a slab its modes tell."""
+        negative = is_unstable(result)
+        return np.asarray(negative.reshape(len(negative), -1).any(axis=1))

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.modes.branches import follow_branches
 from models.modes.phase_sums import Couplings, sum_phases
 from models.modes.thick_slabs import solve_surface
 from models.protocol import Arrays, Cost, IntArray, Part, Stage, Variable
-from models.slab.modes import alike
+from models.slab.modes import alike, below_zero
 from models.slab.parameters import BRANCHES, SlabParameters
 from models.slab.statics import FiniteStage
 
@@ -51,10 +52,11 @@ class SlabSurfaceModes(FiniteStage):
         """Find the modes outside the bulk bands."""
         couplings = Couplings.from_arrays(inputs["couplings"])
         sums = sum_phases(couplings, inputs["k_points"]["k_vector"][part.indices])
-        return solve_surface(
-            couplings, sums, p.masses(), p.face.two_fold, alike(p), inputs["bulk"]["bulk_band"],
-            p.surface_depth, BRANCHES,
-        )  # fmt: skip
+        bands = inputs["bulk"]["bulk_band"]
+        found = solve_surface(
+            couplings, sums, p.masses(), p.face.two_fold, alike(p), bands, p.surface_depth, BRANCHES
+        )
+        return found | {"negative": below_zero(found["frequency"], bands)}
 
 
 class SlabBranches(Stage):
@@ -103,7 +105,11 @@ class SlabBranches(Stage):
         return {
             name: np.where(there, np.take_along_axis(modes[of], chosen, axis=1), np.nan)
             for name, of in MEASURES.items()
-        }
+        } | {"negative": modes["negative"].sum()}
+
+    def unstable(self, result: Arrays) -> NDArray[np.bool_]:
+        """Say whether some surface mode or bulk band lies below zero."""
+        return np.asarray(result["negative"] > 0)
 
     def _places(self, p: SlabParameters, modes: Arrays) -> IntArray:
         """Say which mode of each wavevector belongs to each branch, -1 where there is none."""

@@ -88,7 +88,7 @@ class SlabThermalSums(FiniteStage):
         return {
             **{n: (weight[:, None, None, None] * sums[n]).sum(axis=0) for n in ("u2", "v2")},
             **dict.fromkeys(FUNCTIONS, np.full(len(p.temperatures), np.nan)),
-            "negative": np.zeros(()),
+            "negative": np.array((sums["negative"] * real_elements(part)).sum()),
             "loose": np.zeros(()),
         }
 
