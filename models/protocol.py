@@ -281,7 +281,8 @@ class Model:
     fixed_only: ClassVar[tuple[str, ...]] = ()
     """Parameters that name an inner dim, and so cannot be an axis."""
     settles: ClassVar[tuple[str, ...]] = ()
-    """Parameters that `settle` makes numbers of where they are "auto"; none can be an axis."""
+    """Parameters that `settle` makes numbers of where they are "auto"; none can be an axis. The
+    first is a bound on the results: who extends a sweep beyond it is told so."""
     settled_by: ClassVar[tuple[str, ...]] = ()
     """Parameters that decide what `settle` gives."""
 

@@ -37,7 +37,7 @@ from sweep.reading import stored_plan
 from sweep.result import Result
 from sweep.spec import Sweep
 from sweep.summary import check_budget
-from sweep.sweep_file import read
+from sweep.sweep_file import outgrown, read
 
 STALE_SECONDS = 3600.0
 MOST_LOSSES = 3
@@ -162,8 +162,18 @@ def extend(
             if plan.sweep.shape != before.sweep.shape:
                 extending.decide(folder, plan)
                 put_in_place(folder)
+                _tell_of_outgrown(plan.sweep, progress or Silent())
             driver = Driver(plan, folder, ledger, owner, progress or Silent())
             return _drive(driver, Cluster(workers, scheduler, dashboard) if compute else None)
+
+
+def _tell_of_outgrown(sweep: Sweep, progress: Progress) -> None:
+    """Say which settings the new points would need larger; what is stored keeps its own."""
+    for name, (now, needed) in outgrown(sweep).items():
+        progress.note(
+            f"{name} stays {now:.6g}, as when the sweep began; with the new points it would be "
+            f"{needed:.6g}. Begin a new sweep for a grid that holds them whole."
+        )
 
 
 def _begin(sweep: Sweep, folder: Path, cluster: Cluster, progress: Progress | None) -> Result:

@@ -430,12 +430,39 @@ class _Reader:
 
 def settled(sweep: Sweep) -> Sweep:
     """Make numbers of the settings of a sweep that are "auto", where its outputs feel them."""
+    open_ = [n for n in _felt(sweep) if sweep.fixed.get(n) == "auto"]
+    numbers = _numbers(sweep, open_) if open_ else {}
+    if not numbers:
+        return sweep
+    document = {**sweep.document, "fixed": {**sweep.document.get("fixed", {}), **numbers}}
+    return replace(
+        sweep, fixed={**sweep.fixed, **numbers}, document=document, settled=tuple(numbers)
+    )
+
+
+def outgrown(sweep: Sweep) -> dict[str, tuple[Any, Any]]:
+    """Find bounds that a sweep of more values would have made larger: as they are, as needed.
+
+    A frequency grid stays what it was when the sweep began, whatever is added to its axes.
+    """
+    bounds = sweep.model.settles[:1]
+    names = [n for n in bounds if n in _felt(sweep) and sweep.fixed[n] != "auto"]
+    auto = replace(sweep, fixed={**sweep.fixed, **dict.fromkeys(names, "auto")})
+    needed = _numbers(auto, names) if names else {}
+    return {n: (sweep.fixed[n], x) for n, x in needed.items() if x > sweep.fixed[n] * (1 + 1e-9)}
+
+
+def _felt(sweep: Sweep) -> list[str]:
+    """Name the settings that may be "auto" and that some output depends on."""
     model = sweep.model
     needed = [model.stage(n) for n in needed_stages(model, dict.fromkeys(sweep.outputs))]
     felt = {n for s in needed for n in model.depends_on(s)}
-    open_ = [n for n in model.settles if sweep.fixed.get(n) == "auto" and n in felt]
-    if not open_:
-        return sweep
+    return [n for n in model.settles if n in felt]
+
+
+def _numbers(sweep: Sweep, names: Sequence[str]) -> dict[str, Any]:
+    """Have the model settle some of its parameters for the points of a sweep."""
+    model = sweep.model
     dims = sorted({sweep.axes[n] for n in model.settled_by if n in sweep.axes})
     combinations = _combinations(sweep, dims)
     step = -(-len(combinations) // MOST_LOOKED_AT) or 1
@@ -443,11 +470,7 @@ def settled(sweep: Sweep) -> Sweep:
     found = model.settle(
         [sweep.point([at.get(i, 0) for i in range(len(sweep.dims))]) for at in chosen]
     )
-    numbers = {n: canonical(found[n]) for n in open_ if n in found}
-    document = {**sweep.document, "fixed": {**sweep.document.get("fixed", {}), **numbers}}
-    return replace(
-        sweep, fixed={**sweep.fixed, **numbers}, document=document, settled=tuple(numbers)
-    )
+    return {n: canonical(found[n]) for n in names if n in found}
 
 
 def _whole(low: int, high: int) -> Any:

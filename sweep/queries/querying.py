@@ -288,7 +288,9 @@ class _Search:
             raise InputError(" ".join(unknown))
         self._check_unit(unit)
         self.condition = condition
-        used = dict.fromkeys([*condition.names(), *variables])
+        asked = [*condition.names(), *variables]
+        # a number that hangs on a mesh or a width is shown with its error
+        used = dict.fromkeys(m for n in asked for m in (n, f"{n}_error") if m in known)
         # axes in the order of the sweep, then own dims in that of the variables: a store lists
         # its arrays in any order
         most_dims = sorted(used, key=lambda n: -dataset[n].ndim)
