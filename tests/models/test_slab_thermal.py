@@ -96,7 +96,7 @@ def test_the_table_of_springs_on_110_is_reached_without_its_rigid_shifts():
 
     assert u2[0] == pytest.approx([entry[n] for n in names], rel=1e-6)
     assert u2[9].mean() == pytest.approx(entry["mid_layer_mean"], rel=1e-6)
-    printed = entry["seed_table3"]
+    printed = entry["printed_table3"]
     assert u2[0] == pytest.approx(
         [printed["[1-10]"], printed["[001]"], printed["normal"]], abs=5.1e-3
     )
