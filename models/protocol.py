@@ -221,8 +221,8 @@ class Stage:
     batch: ClassVar[int] = 1
     """Most points that one call sees."""
     bulky: ClassVar[bool] = False
-    """The result is large and read grain by grain (eigenvectors): it is made again in the
-    block that reads it, rather than handed over, unless several blocks would make it."""
+    """The result is large and read grain by grain (eigenvectors): it is made again in every
+    block that reads it, and never leaves one."""
 
     def reads(self, p: Any) -> tuple[str, ...]:
         """Give the inputs that a point needs: all of `inputs`, or some of them."""

@@ -34,8 +34,6 @@ KEEP_SECONDS = 1.0
 """A shared result is kept when making it again would take longer than this."""
 KEEP_MOST_SECONDS = 120.0
 """What takes longer is no work for one block; sums are shared out, and so have no bound."""
-KEEP_MOST_BYTES = 2.0**26
-"""A bulky result of more is made again instead."""
 STATUS_CHUNK = 2**20
 
 
@@ -46,8 +44,6 @@ class Estimate:
     seconds: NDArray[np.float64]
     """Over the region's dims, length 1 along those without influence."""
     peak_bytes: NDArray[np.float64]
-    result_bytes: float
-    """Of the largest instance."""
 
 
 class Plan:
@@ -167,7 +163,7 @@ class Plan:
     def estimate(self, stage: Stage) -> Estimate:
         """Work out what whole instances of a stage take, over the sweep's dims."""
         shape = [n if i in self.shape_dims else 1 for i, n in enumerate(self.sweep.shape)]
-        seconds, peak, result = np.zeros(shape), np.zeros(shape), 0.0
+        seconds, peak = np.zeros(shape), np.zeros(shape)
         for at, p in self.shapes():
             place = tuple(at.get(i, 0) for i in range(len(shape)))
             part = self._first_part(stage, p)
@@ -175,8 +171,7 @@ class Plan:
             grains = math.ceil(self._elements(stage, p) / part.size)
             seconds[place] = cost.flops * grains / RATE * self._rates.get(stage.name, 1.0)
             peak[place] = cost.peak_bytes
-            result = max(result, cost.result_bytes * grains)
-        return Estimate(seconds, peak, result)
+        return Estimate(seconds, peak)
 
     def _first_part(self, stage: Stage, p: Any) -> Part:
         if stage.cut is None:
@@ -307,22 +302,14 @@ class Plan:
             users = [r for r in own.values() if self._reads(r, stage.name)]
             if not users or stage.name in joined:
                 continue
-            if self._too_much_to_keep(stage):
-                continue
             dims = self.dims_of(stage)
             seconds = float(self._seconds_of(stage).max())
-            makers = sum(self._repeats(r, dims) for r in users) + (stage.name in own)
-            again = (makers - 1) * seconds * math.prod(self.sweep.shape[i] for i in dims)
-            worth = again if stage.bulky else max(seconds, again)
-            if worth > KEEP_SECONDS:
+            repeats = sum(self._repeats(r, dims) for r in users) - 1
+            again = repeats * seconds * math.prod(self.sweep.shape[i] for i in dims)
+            too_long = seconds > KEEP_MOST_SECONDS and not stage.sums
+            if max(seconds, again) > KEEP_SECONDS and not too_long and not stage.bulky:
                 kept.add(stage.name)
         return kept
-
-    def _too_much_to_keep(self, stage: Stage) -> bool:
-        """Say whether a result is too bulky, or one block could not make it in good time."""
-        if stage.bulky:
-            return self.estimates[stage.name].result_bytes > KEEP_MOST_BYTES
-        return not stage.sums and float(self._seconds_of(stage).max()) > KEEP_MOST_SECONDS
 
     def _seconds_of(self, stage: Stage) -> NDArray[np.float64]:
         """Seconds of an instance, with the bulky results that it reads and makes itself."""
