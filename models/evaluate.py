@@ -47,7 +47,8 @@ class Evaluator:
         self._announce = announce
         self.work: dict[str, tuple[float, float]] | None = None
         """Seconds and counted operations of the calls, by stage; None counts nothing."""
-        self._memory: OrderedDict[tuple[str, Part], Arrays] = OrderedDict()
+        self._memory: OrderedDict[tuple[str, Part | None], Arrays] = OrderedDict()
+        """By key and grain; None: all grains, which a grain of one element must not pass for."""
         self._bytes = 0
         self.in_hand = ""
         """The stage that was called last: the one to blame when a call raises."""
@@ -133,9 +134,9 @@ class Evaluator:
 
     def _input(self, reader: Stage, name: str, p: Any, part: Part) -> Arrays:
         stage = self.model.stage(name)
-        if stage.cut is not None and _grain_by_grain(reader, stage):
-            return self._single(stage, p, part)
-        return self._remember((content_key(self.model, stage, p), WHOLE),
+        if _grain_by_grain(reader, stage):
+            return self._single(stage, p, part if stage.cut is not None else WHOLE)
+        return self._remember((content_key(self.model, stage, p), None),
                               lambda: self.whole(stage, p))  # fmt: skip
 
     def _single(self, stage: Stage, p: Any, part: Part) -> Arrays:
@@ -153,7 +154,7 @@ class Evaluator:
         inputs = {name: self._input(stage, name, p, part) for name in stage.reads(p)}
         return self._call(stage, [p], inputs, part)
 
-    def _remember(self, key: tuple[str, Part], compute: Callable[[], Arrays]) -> Arrays:
+    def _remember(self, key: tuple[str, Part | None], compute: Callable[[], Arrays]) -> Arrays:
         if key in self._memory:
             self._memory.move_to_end(key)
             return self._memory[key]

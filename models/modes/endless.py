@@ -48,6 +48,18 @@ class EndlessCrystal:
             masses,
         )  # fmt: skip
 
+    @classmethod
+    def one_by_one(
+        cls, crystal: Couplings, wavevectors: FloatArray, masses: FloatArray
+    ) -> EndlessCrystal:
+        """Do the same, with bytes that do not depend on how many wavevectors there are."""
+        rows = [cls.at(crystal, k[None], masses) for k in wavevectors]
+        on_site, even, odd = (
+            np.concatenate([getattr(row, name) for row in rows])
+            for name in ("on_site", "even", "odd")
+        )
+        return cls(on_site, even, odd, masses)
+
     def squared(self, angle: FloatArray) -> FloatArray:
         """Squared frequencies at k_z h = angle (n_k, m), ascending: (n_k, m, 3 * period)."""
         one = self.period == 1

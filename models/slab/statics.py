@@ -10,11 +10,12 @@ import numpy as np
 from models.crystal.k_points import SIXTHS
 from models.crystal.lattices import neighbours
 from models.forces.crystals import Scale, crystal_energy, elastic_constants, static_scale
-from models.forces.quasi_harmonic import distance_at
+from models.forces.quasi_harmonic import MESH, distance_at
 from models.forces.static import ideal_heights, layer_sums, relaxed_shifts, same_from_below
 from models.protocol import Arrays, Cost, FloatArray, Part, Stage, Variable
 from models.slab.parameters import (
     CONSTANTS,
+    INFINITE,
     SlabParameters,
     Warmth,
     lengths_of,
@@ -84,12 +85,17 @@ class SlabCrystal(Stage):
     """The endless crystal: equilibrium, energy, elastic constants."""
 
     name = "crystal"
-    depends_on = ("crystal", "forces", "cutoff", "nn_distance", "spring_nn", "spring_nnn")
+    depends_on = ("crystal", "forces", "cutoff", "nn_distance", "spring_nn", "spring_nnn",
+                  "errors")  # fmt: skip
     depends_where = {"material": ("nn_distance", quasi_harmonic)}  # noqa: RUF012 - never changed
     variables = (
         Variable("nearest_neighbour_distance", (), "length",
                  "nearest-neighbour distance of the crystal (hcp: in the basal plane)",
                  "Wallis Eq. 36"),
+        Variable("nearest_neighbour_distance_error", (), "length",
+                 "change of the distance of the vibrating crystal with half the mesh of the "
+                 "whole zone; missing for others, which depend on none", scale=1.0,
+                 tolerance=1e-6, error_of="mesh of the whole zone"),
         Variable("elastic_constant", ("constant",), "elastic constant",
                  "elastic constants of the stress-free crystal (cubic axes; hcp: x along a row, "
                  "z along c)"),
@@ -106,14 +112,17 @@ class SlabCrystal(Stage):
         """Sum over the neighbours of an atom."""
         vectors = neighbours(p.crystal, p.pair_range)
         scale = Scale(1.0) if p.forces == "springs" else static_scale(p.crystal, vectors)
-        constants = np.full(len(CONSTANTS), np.nan)
+        constants, error = np.full(len(CONSTANTS), np.nan), np.nan
         if p.nn_distance == "static":
             constants = elastic_constants(p.crystal, p.pair_forces, vectors, scale)
         else:
-            scale = Scale(_distance(p, scale), scale.stretch)
+            static, scale = scale, Scale(_distance(p, scale, MESH), scale.stretch)
+            if p.errors and quasi_harmonic(p.nn_distance):
+                error = abs(scale.distance - _distance(p, static, MESH // 2))
         ratio = np.sqrt(8 / 3) * scale.stretch if p.crystal == "hcp" else np.nan
         return {
             "nearest_neighbour_distance": np.array(scale.distance),
+            "nearest_neighbour_distance_error": np.array(error),
             "stretch": np.array(scale.stretch),
             "energy": np.array(crystal_energy(p.pair_forces, vectors, scale)),
             "elastic_constant": constants,
@@ -121,13 +130,13 @@ class SlabCrystal(Stage):
         }
 
 
-def _distance(p: SlabParameters, static: Scale) -> float:
+def _distance(p: SlabParameters, static: Scale, mesh: int) -> float:
     """Give the nearest-neighbour distance of a crystal that is not at its static equilibrium."""
     if isinstance(p.nn_distance, int | float):
         return float(p.nn_distance)
     temperature = p.nn_distance.temperature if isinstance(p.nn_distance, Warmth) else 0.0
     assert p.gas is not None  # a rule asks for one
-    return distance_at(p.crystal, p.cutoff, static, p.gas, temperature)
+    return distance_at(p.crystal, p.cutoff, static, p.gas, temperature, mesh)
 
 
 def layer_spacing(p: SlabParameters, crystal: Arrays) -> float:
@@ -154,6 +163,7 @@ class SlabStructure(FiniteStage):
     name = "structure"
     depends_on = ("surface", "layers", "relaxed", "adlayer", "adlayer_bond_ratio",
                   "surface_bond_ratio")  # fmt: skip
+    depends_where = {"surface_depth": ("layers", lambda n: n == INFINITE)}  # noqa: RUF012 - shown
     inputs = ("crystal",)
     variables = (
         Variable("layer_height", ("layer",), "length", "height above the middle of the slab",

@@ -51,7 +51,9 @@ class SlabSurfaceModes(FiniteStage):
     def solve_slab(self, p: SlabParameters, inputs: Mapping[str, Arrays], part: Part) -> Arrays:
         """Find the modes outside the bulk bands."""
         couplings = Couplings.from_arrays(inputs["couplings"])
-        sums = sum_phases(couplings, inputs["k_points"]["k_vector"][part.indices])
+        k = inputs["k_points"]["k_vector"][part.indices]
+        # one by one: bytes must not depend on the grain, which the solver decides
+        sums = np.concatenate([sum_phases(couplings, one[None]) for one in k])
         bands = inputs["bulk"]["bulk_band"]
         found = solve_surface(
             couplings, sums, p.masses(), p.face.two_fold, alike(p), bands, p.surface_depth, BRANCHES

@@ -148,8 +148,8 @@ class SlabCyclicSums(FiniteStage):
     """
 
     name = "cyclic_sums"
-    depends_on = ("surface", "layers", "temperatures", "material", "superlattice_period",
-                  "superlattice_mass_ratio")  # fmt: skip
+    depends_on = ("surface", "layers", "solver", "temperatures", "material",
+                  "superlattice_period", "superlattice_mass_ratio")  # fmt: skip
     inputs = ("crystal", "k_points")
     cut = "k"
     sums = True

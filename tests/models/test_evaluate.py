@@ -64,12 +64,32 @@ class Ladder(Model):
         return 4
 
 
+class Single(Ladder):
+    """The same in grains of one element."""
+
+    def grain(self, dim, p):
+        return 1
+
+
 def test_a_stage_that_is_not_cut_reads_a_cut_one_whole() -> None:
     model = Ladder()
 
     top = Evaluator(model).whole(model.stage("top"), LadderParameters(rungs=10))
 
     assert top["top"].tolist() == [9.0]
+
+
+def test_grains_of_one_element_are_not_taken_for_the_whole() -> None:
+    """The first of them looks like the only part of a stage that is not cut."""
+    model = Single()
+    p, (rungs, top) = LadderParameters(rungs=3), model.stages
+    first = model.parts(rungs, p)[0]
+    one, other = Evaluator(model), Evaluator(model)
+    one.grain(rungs, [p], first)
+    other.whole(top, p)
+
+    assert one.whole(top, p)["top"].tolist() == [2.0]
+    assert other.grain(rungs, [p], first)["height"].tolist() == [[0.0]]
 
 
 def test_the_last_grain_is_padded_and_trimmed() -> None:
