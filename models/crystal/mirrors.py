@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.crystal.faces import FACES, Face, operations
 from models.protocol import FloatArray, IntArray
@@ -57,21 +58,29 @@ def place_on_lines(face: Face, fractions: FloatArray) -> tuple[IntArray, IntArra
     Returns
     -------
     line : (n,), 2 * mirror, plus 1 if the signs of the layers alternate; -1 where there is none
-    sagittal : (n,), 1 where the mirror plane holds the wavevector, so that modes are sagittal
-        or shear-horizontal; else 0
+    sagittal : (n,), 1 where the mirror plane holds the wavevector or its like in another zone,
+        so that modes are sagittal or shear-horizontal; else 0
     """
     line = np.full(len(fractions), -1)
     sagittal = np.zeros(len(fractions), dtype=np.int64)
     away = np.abs(fractions - np.rint(fractions)).max(axis=1) > SAME  # every mirror keeps Gamma
     for i, mirror in enumerate(mirrors(face.crystal, face.surface)):
-        gain = fractions @ np.array(mirror.on_fractions).T - fractions
+        w = np.array(mirror.on_fractions)
+        gain = fractions @ w.T - fractions
         kept = away & (np.abs(gain - np.rint(gain)).max(axis=1) < SAME)
-        inside = kept & (np.abs(gain).max(axis=1) < SAME)
+        inside = kept & _equivalent(gain, w)
         turns = np.rint(np.rint(gain) @ np.array(mirror.phase)).astype(int)
         better = kept & ((line < 0) | (inside & (sagittal == 0)))
         line[better] = 2 * i + turns[better] % 2
         sagittal[better] = inside[better]
     return line, sagittal
+
+
+def _equivalent(gain: FloatArray, w: IntArray) -> NDArray[np.bool_]:
+    """Say for which W f - f (n, 2) the mirror plane holds f, or f moved by some G."""
+    steps = np.stack(np.meshgrid([-1, 0, 1], [-1, 0, 1]), axis=-1).reshape(-1, 2)
+    moved = steps - steps @ w.T
+    return np.asarray((np.abs(gain[:, None] - moved).max(axis=2) < SAME).any(axis=1))
 
 
 def coordinate_signs(layers: int, alternates: bool) -> FloatArray:

@@ -35,13 +35,16 @@ FACE = {"fcc": "111", "hcp": "0001", "bcc": "100", "sc": "100"}
 """The face by whose layers the crystal is summed; the result does not depend on it."""
 
 
-def distance_at(crystal: str, cutoff: float, static: Scale, gas: Gas, temperature: float) -> float:
+def distance_at(
+    crystal: str, cutoff: float, static: Scale, gas: Gas, temperature: float, mesh: int = MESH
+) -> float:
     """Find the nearest-neighbour distance at a temperature, zero-point motion included.
 
     Parameters
     ----------
     cutoff : pairs that interact, in nearest-neighbour distances
     temperature : kelvin
+    mesh : points of the zone along each direction
 
     Returns
     -------
@@ -53,7 +56,7 @@ def distance_at(crystal: str, cutoff: float, static: Scale, gas: Gas, temperatur
     """
     planck = gas.temperature_kelvin / gas.epsilon_kelvin
     """hbar in reduced units."""
-    nodes, frequencies = _frequencies(crystal, cutoff, static)
+    nodes, frequencies = _frequencies(crystal, cutoff, static, mesh)
     if not (frequencies > 0).all():
         msg = (
             f"The {crystal} crystal has unstable modes at distances between {nodes[0]:.4f} and "
@@ -89,27 +92,29 @@ def _least(total: Chebyshev, crystal: str, temperature: float) -> float:
 
 
 @lru_cache(maxsize=8)
-def _frequencies(crystal: str, cutoff: float, static: Scale) -> tuple[FloatArray, FloatArray]:
+def _frequencies(
+    crystal: str, cutoff: float, static: Scale, mesh: int
+) -> tuple[FloatArray, FloatArray]:
     """Frequencies over the zone at each node of the distance: (nodes,), (nodes, modes).
 
     Each wavevector of the irreducible in-plane mesh is repeated by its weight.
     """
     face = FACES[crystal, FACE[crystal]]
     pairs = find_pairs(crystal, FACE[crystal], cutoff)
-    k = on_mesh(face, MESH, "auto")
-    repeats = np.rint(k.weight * MESH**2).astype(int)
+    k = on_mesh(face, mesh, "auto")
+    repeats = np.rint(k.weight * mesh**2).astype(int)
     half = (np.arange(NODES) + 0.5) / NODES
     middle, reach = (MOST + LEAST) / 2, (MOST - LEAST) / 2
     nodes = static.distance * (middle - reach * np.cos(np.pi * half))
     period = 2 if face.alternating else 1
-    angle = 2 * np.pi / period * (np.arange(MESH) + 0.5) / MESH
+    angle = 2 * np.pi / period * (np.arange(mesh) + 0.5) / mesh
     rows = []
     for r in nodes:
         stretch = static.stretch if face.alternating else 1.0
         spacing = face.spacing * r * stretch
         couplings = crystal_couplings(LennardJones(), pairs, r, spacing, face.alternating)
         here = EndlessCrystal.at(couplings, k.vectors(face) / r, np.ones(period))
-        squared = here.squared(np.broadcast_to(angle, (len(repeats), MESH)))
+        squared = here.squared(np.broadcast_to(angle, (len(repeats), mesh)))
         signed = np.sign(squared) * np.sqrt(np.abs(squared))
         rows.append(np.repeat(signed, repeats, axis=0).ravel())
     return nodes, np.stack(rows)

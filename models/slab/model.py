@@ -138,7 +138,7 @@ class Slab(Model):
         "crystal", "surface", "layers", "solver", "forces", "cutoff", "adlayer", "layer_masses",
         "superlattice_period", "superlattice_mass_ratio", "k_path", "k_points", "k_mesh",
         "k_mesh_shift", "k_list", "surface_depth", "temperatures", "grid_points", "line_shape",
-        "errors",
+        "errors", "relaxed",
     )  # fmt: skip
     fixed_only = ("temperatures", "grid_points", "grid_max", "grid_width", "errors")
     settles = ("grid_max", "grid_width")
@@ -159,7 +159,9 @@ class Slab(Model):
         """Give the wavevectors of one call: fewer for larger matrices."""
         if p.infinite or p.method != "dense":
             return 1
-        return max(1, min(32, 2 ** int(np.log2(3200 / (3 * p.thickness)))))
+        most = 2 ** int(np.log2(3200 / (3 * p.thickness)))
+        needed = 2 ** int(np.ceil(np.log2(self.lengths(p)[dim])))
+        return max(1, min(32, most, needed))
 
     def unit_of(self, quantity: str, p: SlabParameters) -> str:
         """Give the unit of a quantity in reduced units, for springs, or for a gas."""

@@ -10,6 +10,7 @@ from slab_by_hand import bulk_matrix, lennard_jones, pair_list
 from models.crystal.faces import FACES
 from models.errors import NumericsError
 from models.forces import quasi_harmonic
+from models.slab import statics
 from models.units import GASES
 
 REFERENCE = known("thermodynamics")
@@ -150,13 +151,26 @@ def test_the_mesh_and_the_nodes_have_converged(monkeypatch):
     monkeypatch.setattr(quasi_harmonic, "NODES", 16)
     nodes = at()
     monkeypatch.setattr(quasi_harmonic, "NODES", 12)
-    monkeypatch.setattr(quasi_harmonic, "MESH", 24)
+    monkeypatch.setattr(statics, "MESH", 24)
     mesh = at()
     quasi_harmonic._frequencies.cache_clear()
 
     assert nodes == pytest.approx(found, rel=1e-8)
     assert mesh == pytest.approx(found, rel=5e-7)
     assert mesh != found != nodes
+
+
+def test_the_error_is_the_change_with_half_the_mesh(monkeypatch):
+    """Stored beside the distance of a vibrating crystal; a static one depends on no mesh."""
+    asked = "nearest_neighbour_distance nearest_neighbour_distance_error"
+    warm = {"layers": 1, "k_points": 4, "relaxed": False, "cutoff": 2.3, "material": "Ar"}
+    found, error = slab(asked, nn_distance="zero-point", **warm).values()
+    monkeypatch.setattr(statics, "MESH", 8)
+    coarse = slab(asked, nn_distance="zero-point", **warm)["nearest_neighbour_distance"]
+
+    assert error == pytest.approx(abs(found - coarse), rel=1e-9)
+    assert 0 < error < 1e-5 * found
+    assert np.isnan(slab(asked, **warm)["nearest_neighbour_distance_error"])
 
 
 @pytest.mark.parametrize("surface", ["100", "110"])
