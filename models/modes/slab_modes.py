@@ -150,15 +150,20 @@ def _solve_split(
     """Solve wavevectors on one mirror line, their sums in its axes, even and odd modes apart."""
     at = 0
     for i, (whole, parts) in enumerate(zip(form.blocks, split, strict=True)):
-        room, start = _room(form, solved, i), at
-        vectors = room[of] if isinstance(of, slice) else np.empty_like(room[: len(sums)])
         elements = _checked(form, whole, sums, solved, of)
+        found = []
         for parity, block in enumerate(parts):
             end = at + len(block.row)
-            v = _solve_block(form, block, elements, sets, solved, of, at)
+            found.append(_solve_block(form, block, elements, sets, solved, of, at))
             solved.parity[of, at:end] = parity
-            _turn_back(vectors[:, :, at - start : end - start], v, whole, block, angle)
             at = end
+        del elements
+        room, column = _room(form, solved, i), 0
+        vectors = room[of] if isinstance(of, slice) else np.empty_like(room[: len(sums)])
+        for v, block in zip(found, parts, strict=True):
+            end = column + len(block.row)
+            _turn_back(vectors[:, :, column:end], v, whole, block, angle)
+            column = end
         if not isinstance(of, slice):
             room[of] = vectors
 
@@ -299,6 +304,8 @@ def folded_shares(form: MatrixForm, modes: Arrays) -> FloatArray:
 
 def in_block_order(modes: Arrays, values: FloatArray) -> FloatArray:
     """Bring values of ascending modes (n_k, ..., modes) into the order of the blocks' modes."""
+    if (modes["order"] == np.arange(values.shape[-1])).all():  # one block: they are
+        return values
     order = modes["order"].reshape(len(values), *[1] * (values.ndim - 2), -1)
     found = np.empty_like(values)
     np.put_along_axis(found, np.broadcast_to(order, values.shape), values, axis=-1)
