@@ -72,20 +72,6 @@ class ClusterParameters(Parameters):
             "must be 1. Use an even number of `shells`."
         )
 
-    @rule("grid_points", "grid_max", "grid_width")
-    @staticmethod
-    def _lines_are_seen(p: Any) -> str | None:
-        if p.grid_width == "auto":
-            if p.grid_points > LINES:
-                return None
-            return f'`grid_width` = "auto" needs `grid_points` above {LINES}.'
-        if p.grid_max == "auto" or p.grid_width >= p.grid_max / (p.grid_points - 1):
-            return None
-        return (
-            f"`grid_width` = {p.grid_width:g} is below a step of the grid, "
-            f"{p.grid_max / (p.grid_points - 1):.6g}. Raise it, or `grid_points`."
-        )
-
     @property
     def method(self) -> Literal["dense", "chebyshev"]:
         """What `solver` comes to."""

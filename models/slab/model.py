@@ -204,14 +204,21 @@ class Slab(Model):
         return None
 
     def remarks(self, p: Any) -> tuple[str, ...]:
-        """Say how many wavevectors of a mesh were solved."""
-        if p.k_mesh is None:
-            return ()
-        solved = self.lengths(p)["k"]
-        return (
-            f"{solved} wavevectors stand for the {p.k_mesh**2} of the mesh: the others are equal "
-            "by the symmetry of the face and time reversal (k_weight)",
-        )
+        """Say how many wavevectors of a mesh were solved, and whether a grid sees every line."""
+        said = []
+        if p.k_mesh is not None:
+            said.append(
+                f"{self.lengths(p)['k']} wavevectors stand for the {p.k_mesh**2} of the mesh: the "
+                "others are equal by the symmetry of the face and time reversal (k_weight)"
+            )
+        if isinstance(p.grid_max, float) and isinstance(p.grid_width, float):
+            step = p.grid_max / (p.grid_points - 1)
+            if p.grid_width < step / 2:
+                said.append(
+                    f"a line is {p.grid_width:.4g} wide and a step of the grid {step:.4g}: lines "
+                    "may fall between its points, and sums over it miss them (grid_points)"
+                )
+        return tuple(said)
 
     def structure(self, p: SlabParameters) -> Structure:
         """Give the slab at rest, one atom a layer, with vacuum between its images."""

@@ -499,8 +499,6 @@ def test_particles_of_147_atoms_are_the_reference_ones(shape):
         ({"impurity_mass_ratio": 0.0}, "greater than 0"),
         ({"shape": "cube", "shells": 3, "impurity_mass_ratio": 2.0}, "no atom at its centre"),
         ({"temperatures": [1.0, 0.5]}, "`temperatures` must ascend without repeats"),
-        ({"grid_points": 150}, "needs `grid_points` above 200"),
-        ({"grid_points": 201, "grid_max": 40.0, "grid_width": 0.1}, "below a step of the grid"),
         ({"grid_max": "automatic"}, "'auto'"),
         ({"moments": 8}, "greater than or equal to 64"),
     ],
