@@ -9,7 +9,6 @@ draws it, `draw_panels` draws several side by side on one frequency scale.
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,12 +20,10 @@ import xarray
 from bokeh.layouts import column, row
 from bokeh.models import (
     ColumnDataSource,
-    Div,
     FixedTicker,
     GlyphRenderer,
     HoverTool,
     LayoutDOM,
-    Legend,
     LegendItem,
     Range1d,
 )
@@ -35,14 +32,22 @@ from numpy.typing import NDArray
 
 from dashboards import theme
 from dashboards.band_outlines import Outline, band_outlines
+from dashboards.selecting import (
+    FloatArray,
+    array_of,
+    need,
+    one_point,
+    shown,
+    status_of,
+    text_of,
+    unit_of,
+    words_of,
+)
 from sweep import InputError
 
-FloatArray = NDArray[np.float64]
-
+WHAT = "A dispersion"
 OWN_DIMS = ("k", "mode", "band", "edge")
 DRAWN = ("frequency", "mode_kind", "surface_weight", "bulk_band", "k_distance", "k_label")
-SAME = 1e-9
-"""Relative distance within which a number selects a value of an axis."""
 STANDSTILL = 1e-9
 """Step along the path, as a share of its length, at which one piece ends and another begins."""
 UNSTABLE = 1e-5
@@ -103,89 +108,27 @@ def collect_dispersion(dataset: xarray.Dataset, **selection: Any) -> Dispersion:
     InputError : more or less than one point is selected, it has no result, or its
         wavevectors lie on no path
     """
-    _need(dataset, "frequency", "k_distance")
-    point = _one_point(dataset, selection)
+    need(dataset, WHAT, "frequency", "k_distance")
+    point = one_point(dataset, WHAT, DRAWN, OWN_DIMS, selection)
     distance = _path(point)
     along = np.isfinite(distance)
-    frequency = _array(point, "frequency", ("k", "mode"))[along]
+    frequency = array_of(point, "frequency", ("k", "mode"))[along]
     if not np.isfinite(frequency).any():
         msg = (
-            f"The point {_shown(point) or 'asked for'} has no frequencies: its status is "
-            f"{_status(point)}. Choose a point that is ok or unstable."
+            f"The point {shown(point) or 'asked for'} has no frequencies: its status is "
+            f"{status_of(point)}. Choose a point that is ok or unstable."
         )
         raise InputError(msg)
     kind, weight, band = _beside(point, along, frequency.shape)
     return Dispersion(
         distance[along], frequency, kind, weight, band, _labels(point, distance),
-        theme.unit_text(str(point["frequency"].attrs.get("units", ""))),
-        theme.unit_text(str(point["k_distance"].attrs.get("units", ""))),
+        unit_of(point, "frequency"), unit_of(point, "k_distance"),
         _title(dataset, point),
     )  # fmt: skip
 
 
-def _need(dataset: xarray.Dataset, *names: str) -> None:
-    missing = [n for n in names if n not in dataset.variables]
-    if missing:
-        msg = (
-            f"A dispersion needs {' and '.join(missing)}, which the store does not have. "
-            "Run a sweep of the model slab with it among the `outputs`."
-        )
-        raise InputError(msg)
-
-
-def _one_point(dataset: xarray.Dataset, selection: Mapping[str, Any]) -> xarray.Dataset:
-    for name, value in selection.items():
-        dataset = _selected(dataset, name, value)
-    left = _axis_dims(dataset, DRAWN)
-    several = [f"{d} ({_values(dataset, d)})" for d in left if dataset.sizes[d] > 1]
-    if several:
-        msg = f"A dispersion shows one point. Choose one value of: {'; '.join(several)}."
-        raise InputError(msg)
-    return dataset.isel(dict.fromkeys(left, 0))
-
-
-def _axis_dims(dataset: xarray.Dataset, variables: Sequence[str]) -> list[str]:
-    dims = [str(d) for n in variables if n in dataset for d in dataset[n].dims]
-    return [d for d in dict.fromkeys(dims) if d not in OWN_DIMS]
-
-
-def _selected(dataset: xarray.Dataset, name: str, value: Any) -> xarray.Dataset:
-    dims = {*_axis_dims(dataset, ("status", *DRAWN))}
-    axes = [str(n) for n, c in dataset.coords.items() if c.ndim < 2 and dims >= {*c.dims}]
-    if name not in axes:
-        msg = f"There is no axis {name!r} to choose from. Axes: {', '.join(axes)}."
-        raise InputError(msg)
-    known = dataset[name]
-    places = [i for i, k in enumerate(np.atleast_1d(known.values)) if _same(k, value)]
-    if not places:
-        msg = f"{name} has no value {value!r}. Values: {_values(dataset, name)}."
-        raise InputError(msg)
-    return dataset.isel({known.dims[0]: places[0]}) if known.ndim else dataset
-
-
-def _same(known: Any, value: Any) -> bool:
-    number = isinstance(known, int | float | np.number) and not isinstance(value, str)
-    if number and isinstance(value, int | float):
-        return abs(float(known) - value) <= SAME * max(abs(value), 1e-300)
-    return str(known) == str(value)
-
-
-def _values(dataset: xarray.Dataset, name: str) -> str:
-    if name not in dataset.coords:
-        return f"{dataset.sizes[name]} values"
-    return ", ".join(_text(v) for v in np.atleast_1d(dataset[name].values))
-
-
-def _text(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float | np.floating) else str(value)
-
-
-def _array(point: xarray.Dataset, name: str, dims: tuple[str, ...]) -> FloatArray:
-    return np.asarray(point[name].transpose(*dims).values, dtype=np.float64)
-
-
 def _path(point: xarray.Dataset) -> FloatArray:
-    distance = _array(point, "k_distance", ("k",))
+    distance = array_of(point, "k_distance", ("k",))
     if not np.isfinite(distance).any():
         msg = (
             "The wavevectors of this point lie on no path (k_distance is empty, as it is for "
@@ -201,30 +144,14 @@ def _beside(
     """Collect what a sweep may have left out of its outputs."""
     kind = np.full(shape, "", dtype="U16")
     if "mode_kind" in point:
-        kind = _words(point["mode_kind"].transpose("k", "mode"))[along]
+        kind = words_of(point["mode_kind"].transpose("k", "mode"))[along]
     weight = np.full(shape, np.nan)
     if "surface_weight" in point:
-        weight = _array(point, "surface_weight", ("k", "mode"))[along]
+        weight = array_of(point, "surface_weight", ("k", "mode"))[along]
     band = np.empty((shape[0], 0, 2))
     if "bulk_band" in point:
-        band = _array(point, "bulk_band", ("k", "band", "edge"))[along]
+        band = array_of(point, "bulk_band", ("k", "band", "edge"))[along]
     return kind, weight, band
-
-
-def _words(flags: xarray.DataArray) -> NDArray[np.str_]:
-    """Turn flags into their words; a value without a word is empty."""
-    words = str(flags.attrs["flag_meanings"]).split()
-    numbers = flags.attrs.get("flag_values", range(len(words)))
-    result = np.full(flags.shape, "", dtype="U16")
-    for number, word in zip(numbers, words, strict=True):
-        result[flags.values == number] = word
-    return result
-
-
-def _status(point: xarray.Dataset) -> str:
-    if "status" not in point or point["status"].ndim:
-        return "not known"
-    return str(_words(point["status"])) or "not known"
 
 
 def _labels(point: xarray.Dataset, distance: FloatArray) -> tuple[tuple[float, str], ...]:
@@ -240,12 +167,6 @@ def _labels(point: xarray.Dataset, distance: FloatArray) -> tuple[tuple[float, s
     return tuple((at, "|".join(names)) for at, names in found.items())
 
 
-def _shown(point: xarray.Dataset) -> str:
-    return ", ".join(
-        f"{n} = {_text(c.values.item())}" for n, c in point.coords.items() if c.ndim == 0
-    )
-
-
 def _title(dataset: xarray.Dataset, point: xarray.Dataset) -> str:
     """Name the slab by its settings: "Xe (111), 21 layers, clean"."""
     fixed = json.loads(dataset.attrs.get("sweep", "{}")).get("fixed", {})
@@ -259,14 +180,14 @@ def _title(dataset: xarray.Dataset, point: xarray.Dataset) -> str:
     words += ["springs"] if known.get("forces") == "springs" else []
     words += [_adlayer(known)] if "adlayer" in known else []
     said = ("material", "crystal", "surface", "layers", "forces", "adlayer", "adlayer_mass_ratio")
-    words += [f"{n} = {_text(v)}" for n, v in chosen.items() if n not in (*said, *OWN_DIMS)]
+    words += [f"{n} = {text_of(v)}" for n, v in chosen.items() if n not in (*said, *OWN_DIMS)]
     return ", ".join(words)
 
 
 def _adlayer(known: Mapping[str, Any]) -> str:
     if known["adlayer"] == "none":
         return "clean"
-    mass = f", mass ratio {_text(known['adlayer_mass_ratio'])}" * ("adlayer_mass_ratio" in known)
+    mass = f", mass ratio {text_of(known['adlayer_mass_ratio'])}" * ("adlayer_mass_ratio" in known)
     return f"adlayer on {known['adlayer']}{mass}"
 
 
@@ -301,7 +222,7 @@ def draw_dispersion(
     _draw_marks(plot, d, zero=low < 0)
     items += _draw_dots(plot, d, largest_dot)
     if legend:
-        plot.add_layout(_legend(items), "below")
+        plot.add_layout(theme.new_legend(items), "below")
     return plot
 
 
@@ -333,22 +254,13 @@ def draw_panels(
         panel.yaxis.major_label_text_font_size = "0px"
         panel.y_range = panels[0].y_range
     total = panels_width(len(panels), width)
-    text = (f"<b>{html.escape(heading)}</b>" if heading else "") + (
-        f"<br><small>{html.escape(note)}</small>" if note else ""
-    )
-    head = [Div(text=text, width=total, styles=_HEADING)] if text else []
+    head = theme.headline(heading, note, total)
     return column(*head, row(*panels, spacing=SPACING), _legend_strip(dispersions, total))
 
 
 def panels_width(count: int, width: int = PANEL[0]) -> int:
     """Give the width of so many panels, with the axis of the first, in pixels."""
     return count * (width + SPACING) + AXIS
-
-
-_HEADING = {
-    "font-family": theme.FONT, "font-size": "16px", "line-height": "1.4",
-    "color": theme.INK, "text-align": "center",
-}  # fmt: skip
 
 
 def frequency_range(dispersions: Sequence[Dispersion]) -> tuple[float, float]:
@@ -453,30 +365,15 @@ def _draw_marks(plot: figure, d: Dispersion, *, zero: bool) -> None:
         plot.hspan(y=[0.0], name="zero", line_color=theme.INK, line_width=1)
 
 
-def _legend(items: list[LegendItem]) -> Legend:
-    return Legend(
-        items=items, orientation="horizontal", location="center", border_line_color=None,
-        label_text_font=theme.FONT, label_text_font_size="12px", label_text_color=theme.INK,
-        spacing=14, padding=0, margin=4, glyph_width=16, label_standoff=4, click_policy="hide",
-    )  # fmt: skip
-
-
 def _legend_strip(dispersions: Sequence[Dispersion], width: int) -> figure:
     """Draw a legend alone, as wide as the panels above it."""
-    strip = figure(
-        width=width, height=40, toolbar_location=None, outline_line_color=None,
-        x_range=Range1d(0, 1), y_range=Range1d(0, 1), min_border=0,
-    )  # fmt: skip
-    strip.axis.visible = strip.grid.visible = False
+    strip = theme.legend_strip(width)
     banded = any(d.bulk_band.size for d in dispersions)
-    bands = strip.patches([[2, 3, 3]], [[2, 2, 3]], color=theme.BAND)
-    lines = strip.line([2, 3], [2, 2], color=theme.THIN, line_width=1)
-    items = [LegendItem(label="bulk bands", renderers=[bands])] if banded else []
-    items.append(LegendItem(label="slab modes", renderers=[lines]))
+    items = [theme.key(strip, "bulk bands", theme.BAND, patch=True)] if banded else []
+    items.append(theme.key(strip, "slab modes", theme.THIN, line=1))
     for kind, words in theme.kind_words(_kinds(dispersions)).items():
-        dot = strip.scatter([2], [2], size=7, fill_color=theme.KIND_COLOURS[kind], line_color=None)
-        items.append(LegendItem(label=words, renderers=[dot]))
-    legend = _legend(items)
+        items.append(theme.key(strip, words, theme.KIND_COLOURS[kind], dot=7))
+    legend = theme.new_legend(items)
     legend.click_policy = "none"
     strip.add_layout(legend, "center")
     return strip

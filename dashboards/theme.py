@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 from typing import Any
 
-from bokeh.models import CustomJSTickFormatter
+from bokeh.models import CustomJSTickFormatter, Div, Legend, LegendItem, Range1d
+from bokeh.palettes import Plasma256
 from bokeh.plotting import figure
 
 FONT = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif"
@@ -24,6 +26,12 @@ KIND_COLOURS = {
     "resonance": "#a8459a",
 }
 """Surface modes, in colours that stay apart for colour-blind readers (after Okabe and Ito)."""
+SERIES = ("#0072b2", "#d55e00", "#00825f", "#a8459a")
+"""Things without an order, in the same colours."""
+DEPTHS = ("#f0a202", "#d1495b", "#7b3e8f", "#1b3a7a")
+"""Things in an order, from few to many: lighter to darker, apart in hue and in grey."""
+WEIGHTS = tuple(Plasma256[230:10:-1])
+"""Shares from 0 to 1, from orange to dark blue: apart in lightness, dark enough on white."""
 _KIND_WORDS = {
     "below": "below the bulk",
     "gap": "in a gap",
@@ -34,10 +42,14 @@ _KIND_WORDS = {
 _SYMBOLS = (
     ("sqrt", "√"),
     ("1/angstrom", "Å⁻¹"),
+    ("angstrom^2", "Å²"),
     ("1/sigma", "σ⁻¹"),
     ("angstrom", "Å"),
     ("epsilon", "ε"),
     ("sigma", "σ"),
+    ("k_B", "kB"),
+    ("hbar", "ħ"),
+    ("omega_0", "ω₀"),
     ("cm-1", "cm⁻¹"),
 )
 _EQUAL_DECIMALS = """
@@ -101,3 +113,56 @@ def new_figure(*, title: str, **options: Any) -> figure:
         axis.major_tick_in, axis.major_tick_out = 6, 0
         axis.minor_tick_in, axis.minor_tick_out = 3, 0
     return plot
+
+
+def headline(heading: str, note: str, width: int) -> list[Div]:
+    """Write what stands above panels, in large and in small letters; nothing if there is none."""
+    text = (f"<b>{html.escape(heading)}</b>" if heading else "") + (
+        f"<br><small>{html.escape(note)}</small>" if note else ""
+    )
+    return [Div(text=text, width=width, styles=_HEADING)] if text else []
+
+
+_HEADING = {
+    "font-family": FONT, "font-size": "16px", "line-height": "1.4", "color": INK,
+    "text-align": "center",
+}  # fmt: skip
+
+
+def new_legend(items: list[LegendItem]) -> Legend:
+    """Open a legend in one line."""
+    return Legend(
+        items=items, orientation="horizontal", location="center", border_line_color=None,
+        label_text_font=FONT, label_text_font_size="12px", label_text_color=INK,
+        spacing=14, padding=0, margin=4, glyph_width=16, label_standoff=4, click_policy="hide",
+    )  # fmt: skip
+
+
+def legend_strip(width: int) -> figure:
+    """Open an empty strip for a legend that stands alone."""
+    strip = figure(
+        width=width, height=40, toolbar_location=None, outline_line_color=None,
+        x_range=Range1d(0, 1), y_range=Range1d(0, 1), min_border=0,
+    )  # fmt: skip
+    strip.axis.visible = strip.grid.visible = False
+    return strip
+
+
+def key(
+    strip: figure, label: str, colour: str, *, patch: bool = False, line: float = 0,
+    dash: str = "solid", dot: float = 0,
+) -> LegendItem:  # fmt: skip
+    """Make one item of a legend that stands alone, its samples drawn out of sight.
+
+    Parameters
+    ----------
+    line, dot : width of a line and diameter of a dot in pixels, 0 for none
+    """
+    sample = []
+    if patch:
+        sample.append(strip.patches([[2, 3, 3]], [[2, 2, 3]], color=colour))
+    if line:
+        sample.append(strip.line([2, 3], [2, 2], color=colour, line_width=line, line_dash=dash))
+    if dot:
+        sample.append(strip.scatter([2], [2], size=dot, fill_color=colour, line_color=None))
+    return LegendItem(label=label, renderers=sample)
