@@ -55,6 +55,14 @@ SLAB_POINTS = [
       material={"epsilon_K": 100.0, "sigma_angstrom": 3.0, "mass_u": 20.0}),
     S(layers=3, nn_distance="zero-point", relaxed=False, k_list=[(0.1, 0.2)], material="Kr",
       **SHORT, **COARSE),
+    S(layers="infinite", k_mesh=2, surface_depth=1, temperatures=(0.0, 20.0), material="Ar",
+      **SHORT, **COARSE),  # decimation
+    S(layers="infinite", surface="100", k_list=[(0.2, 0.1), (0.0, 0.0)], surface_depth=2,
+      adlayer="one side", adlayer_mass_ratio=0.3, forces="springs", errors=False,
+      temperatures=(1.0,), accuracy=0.5, **COARSE),  # a slab
+    S(layers=8, surface="100", k_mesh=2, solver="banded", adlayer="one side",
+      adlayer_mass_ratio=2.0, temperatures=(1.0,), **SHORT, **COARSE),
+    S(layers=64, k_list=[(0.2, 0.1)], solver="surface", surface_depth=1, **SHORT, **COARSE),
 ]  # fmt: skip
 
 CLUSTER_POINTS = [

@@ -31,12 +31,24 @@ CHAINS = {
     "axes": {"atoms": [5, 9], "mass_ratio": {"linspace": [0.5, 2.0, 40]}},
 }  # fmt: skip
 
+SUMS = {
+    "modesweep": 1, "name": "sums", "model": "slab",
+    "outputs": ["frequency", "heat_capacity", "surface_entropy", "mean_square_displacement",
+                "layer_dos", "spectral_density", "surface_branch"],
+    "fixed": {"surface": "100", "k_mesh": 4, "temperatures": [0.0, 20.0], "cutoff": 2.2,
+              "surface_depth": 2, "grid_points": 30, "grid_max": 2.2, "grid_width": 0.2},
+    "axes": {"layers": [5, "infinite"], "material": ["Ne", "Ar", "Kr", "Xe"]},
+}  # fmt: skip
+"""Thermal functions, spectra and half spaces: sums over the zone in the unit of four gases."""
+TREES = {"MOST_SECONDS": 1e-9, "KEEP_SECONDS": 0.0}
+"""Every sum over the zone is kept, and one part a task."""
+
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, bytes]]:
     folder = tmp_path_factory.mktemp("plain")
     return {s["name"]: results(sweep.run(s, workspace=folder, workers=1).path)
-            for s in (SLABS, CHAINS)}  # fmt: skip
+            for s in (SLABS, CHAINS, SUMS)}  # fmt: skip
 
 
 @pytest.mark.parametrize("cutting", CUTTINGS)
@@ -52,6 +64,45 @@ def test_cutting_does_not_change_a_byte(
 
     assert result.complete
     assert results(result.path) == plain[content["name"]]
+
+
+@pytest.mark.parametrize(
+    "constants",
+    [
+        CUTTINGS["many small blocks"] | {"KEEP_SECONDS": 1e9},
+        TREES,
+        pytest.param(CUTTINGS["cut along k"], marks=pytest.mark.long),
+        pytest.param(CUTTINGS["all inputs kept"], marks=pytest.mark.long),
+    ],
+    ids=["many small blocks", "trees", "cut along k", "all inputs kept"],
+)
+def test_cutting_does_not_change_a_byte_of_sums_and_half_spaces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plain: dict[str, dict[str, bytes]],
+    constants: dict[str, float], client: Client,
+) -> None:  # fmt: skip
+    for name, value in constants.items():
+        monkeypatch.setattr(planning, name, value)
+
+    result = sweep.run(SUMS, workspace=tmp_path, scheduler=client)
+
+    assert result.counts == {"ok": 8}
+    now = results(result.path)
+    assert now.keys() == plain["sums"].keys()
+    assert [n for n, content in now.items() if content != plain["sums"][n]] == []
+
+
+def test_a_tree_of_parts_has_one_point_a_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gases that share a calculation as well: a tree adds the parts of one point."""
+    for name, value in TREES.items():
+        monkeypatch.setattr(planning, name, value)
+    regions = planning.Plan(sweep.read(SUMS)).regions
+
+    trees = {name: region for name, region in regions.items() if region.tree}
+    assert {"thermal_sums", "spectral_sums", "cyclic_sums"} <= set(trees)
+    for region in trees.values():
+        assert set(region.chunk) == {1}
+        assert region.blocks == 2 * (4 if len(region.dims) == 2 else 1)
+    assert any(len(region.dims) == 2 for region in trees.values())
 
 
 def test_the_slots_of_one_worker_do_not_mix_up_their_blocks(
