@@ -78,6 +78,9 @@ class Plan:
             self.status_chunk = tuple(frozen.get("status_chunk") or _status_chunk(sweep.shape))
             self.begun_with = dict(frozen.get("begun_with", {}))
             self.regions = {r["name"]: region_of(r) for r in frozen["regions"]}
+            # a model may have got variables since: a sweep stores what it began with
+            stored = {n for r in self.regions.values() for n in r.variables}
+            self.variables = {n: v for n, v in self.variables.items() if n in stored}
 
     def frozen(self) -> dict[str, Any]:
         """Give the cutting as plain values, to be kept for the life of the sweep."""
