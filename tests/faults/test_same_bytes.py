@@ -69,12 +69,12 @@ def test_cutting_does_not_change_a_byte(
 @pytest.mark.parametrize(
     "constants",
     [
-        CUTTINGS["many small blocks"] | {"KEEP_SECONDS": 1e9},
         TREES,
+        pytest.param(CUTTINGS["many small blocks"] | {"KEEP_SECONDS": 1e9}, marks=pytest.mark.long),
         pytest.param(CUTTINGS["cut along k"], marks=pytest.mark.long),
         pytest.param(CUTTINGS["all inputs kept"], marks=pytest.mark.long),
     ],
-    ids=["many small blocks", "trees", "cut along k", "all inputs kept"],
+    ids=["trees", "many small blocks", "cut along k", "all inputs kept"],
 )
 def test_cutting_does_not_change_a_byte_of_sums_and_half_spaces(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plain: dict[str, dict[str, bytes]],
