@@ -159,7 +159,8 @@ class MatrixForm:
 def placed(elements: FloatArray | ComplexArray, block: Block) -> FloatArray | ComplexArray:
     """Put distinct elements (n_k, elements) where they stand in a block, (n_k, n, n)."""
     n = len(block.row)
-    return elements.take(block.element, axis=1).reshape(len(elements), n, n)
+    # "clip" clips nothing here: it saves the test of every index, a third of the time
+    return elements.take(block.element, axis=1, mode="clip").reshape(len(elements), n, n)
 
 
 def choose_form(
