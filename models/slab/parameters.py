@@ -21,7 +21,7 @@ INFINITE = "infinite"
 DENSE_MOST = 500
 """Thickest slab of which "auto" computes all modes; of thicker ones it gives frequencies."""
 BRANCHES = 24
-"""Surface branches that are followed along a path."""
+"""Surface branches that are kept along a path."""
 CONSTANTS = ("c11", "c12", "c13", "c33", "c44")
 
 

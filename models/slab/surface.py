@@ -26,6 +26,9 @@ MEASURES = {
 """From each variable to what the search for surface modes calls it."""
 FOLLOWED = 1e-6
 """Agreement of weights of surface modes."""
+SOUGHT = 16 * BRANCHES
+"""Branches that are followed, before those are kept that lie most in the surface: some live at
+a few wavevectors only, just off a band, and would take the room of others."""
 
 
 class SlabSurfaceModes(FiniteStage):
@@ -119,4 +122,7 @@ class SlabBranches(Stage):
             number = np.isfinite(modes["frequency"]).sum(axis=1)[:, None]
             return np.where(np.arange(BRANCHES) < number, np.arange(BRANCHES), -1)
         breaks = np.array(p.k_set.breaks, dtype=np.int64)
-        return follow_branches(modes["frequency"], modes["vectors"], breaks, BRANCHES)
+        place = follow_branches(modes["frequency"], modes["vectors"], breaks, SOUGHT)
+        weight = np.take_along_axis(modes["surface_weight"], np.maximum(place, 0), axis=1)
+        total = np.where(place >= 0, weight, 0.0).sum(axis=0).round(9)
+        return place[:, np.sort(np.argsort(-total, kind="stable")[:BRANCHES])]
