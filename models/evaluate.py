@@ -19,6 +19,8 @@ from models.protocol import WHOLE, Arrays, Model, Parameters, Part, Stage
 
 MEMORY_BYTES = 256 * 2**20
 """How much the results of shared stages may take before the oldest are forgotten."""
+KEYS = 64
+"""Points whose keys are remembered."""
 
 
 def content_key(model: Model, stage: Stage, p: Parameters) -> str:
@@ -53,6 +55,8 @@ class Evaluator:
         self.in_hand = ""
         """The stage that was called last: the one to blame when a call raises."""
         self._batch: tuple[Sequence[Any], dict[tuple[str, Part], Arrays]] = ((), {})
+        self._keys: dict[int, tuple[Any, dict[str, str]]] = {}
+        """Keys of the stages of recent points, which every grain asks for, by identity."""
 
     def grain(self, stage: Stage, points: Sequence[Any], part: Part = WHOLE) -> Arrays:
         """Compute one grain of a batch of points: arrays with the points first.
@@ -70,7 +74,7 @@ class Evaluator:
 
     def whole(self, stage: Stage, p: Any) -> Arrays:
         """Compute a stage of one point, all grains joined: arrays with the point first."""
-        if self.kept is not None and (kept := self.kept(stage, content_key(self.model, stage, p))):
+        if self.kept is not None and (kept := self.kept(stage, self._key(stage, p))):
             return kept
         if stage.sums:
             partials = [self.partial(stage, p, part) for part in self.model.parts(stage, p)]
@@ -136,11 +140,11 @@ class Evaluator:
         stage = self.model.stage(name)
         if _grain_by_grain(reader, stage):
             return self._single(stage, p, part if stage.cut is not None else WHOLE)
-        return self._remember((content_key(self.model, stage, p), None),
+        return self._remember((self._key(stage, p), None),
                               lambda: self.whole(stage, p))  # fmt: skip
 
     def _single(self, stage: Stage, p: Any, part: Part) -> Arrays:
-        key = content_key(self.model, stage, p)
+        key = self._key(stage, p)
         return self._remember((key, part), lambda: self._compute(stage, p, part, key))
 
     def _compute(self, stage: Stage, p: Any, part: Part, key: str) -> Arrays:
@@ -153,6 +157,17 @@ class Evaluator:
             return self.grain(stage, [p], part)
         inputs = {name: self._input(stage, name, p, part) for name in stage.reads(p)}
         return self._call(stage, [p], inputs, part)
+
+    def _key(self, stage: Stage, p: Any) -> str:
+        point, keys = self._keys.get(id(p), (None, {}))
+        if point is not p:
+            if len(self._keys) >= KEYS:
+                self._keys.clear()
+            keys = {}
+            self._keys[id(p)] = p, keys  # the point is held, so that its identity stays its own
+        if stage.name not in keys:
+            keys[stage.name] = content_key(self.model, stage, p)
+        return keys[stage.name]
 
     def _remember(self, key: tuple[str, Part | None], compute: Callable[[], Arrays]) -> Arrays:
         if key in self._memory:

@@ -25,7 +25,7 @@ SLAB = CHAIN.replace("chain", "slab")
 
 TOML = {
     # --- the whole file ---
-    "empty": ("", "modesweep: .*it is missing", "name: .*it is missing", "Known: chain, cluster, s"),
+    "empty": ("", "modesweep: .*it is missing", "name: .*it is missing", "Known: chain, cluster"),
     "comments only": ("# nothing\n", "modesweep: .*missing", "model: .*missing"),
     "syntax": ("modesweep = = 1\n", "cannot be read as TOML", "line 1", "Mend the line"),
     "open string": (CHAIN + 'where = "atoms > 3\n', "cannot be read as TOML", "line 4"),
