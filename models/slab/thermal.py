@@ -24,7 +24,7 @@ from models.slab.parameters import SlabParameters
 from models.slab.statics import FiniteStage, has_vectors, missing
 from models.slab.units import factors
 from models.thermal.debye import debye_temperature
-from models.thermal.oscillators import mean_energy, weighted_sums
+from models.thermal.oscillators import weighted_sums, zone_sums
 
 FUNCTIONS = ("internal_energy", "free_energy", "entropy", "heat_capacity")
 RIGID = 3
@@ -107,9 +107,7 @@ class SlabThermalSums(FiniteStage):
         k = inputs["k_points"]["k_fraction"][part.indices]
         omega, keep = modes["frequency"], stable(modes["frequency"])
         t = p.reduced_temperatures
-        functions = weighted_sums(omega, weight, t, keep)
-        energy = mean_energy(np.where(keep, omega, 1.0), t) * keep[:, None]
-        energy *= weight[:, None, None]
+        functions, energy = zone_sums(omega, weight, t, keep)
         squares = np.where(keep, omega, 1.0)[:, None] ** 2
         sums = [_by_coordinate(form, modes, x) for x in (energy / squares, energy)]
         mass = p.masses()[:, None]

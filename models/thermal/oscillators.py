@@ -125,6 +125,39 @@ def weighted_sums(
     )
 
 
+def zone_sums(
+    omega: FloatArray, weight: FloatArray, temperatures: FloatArray, keep: NDArray[np.bool_]
+) -> tuple[ThermalFunctions, FloatArray]:
+    """Sum as `weighted_sums`, and give the energy of every mode, times its weight, too.
+
+    What displacements and velocities need beside the functions comes from the same numbers.
+
+    Returns
+    -------
+    the sums, each (temperatures,); energies (n, temperatures, modes), 0 where not kept
+    """
+    omega = np.where(keep, omega, 1.0)
+    share = weight[:, None] * keep
+    x, n = _bose(omega, temperatures)
+    xn = x * n
+    log = np.log1p(n)
+    n += 1
+    n *= xn
+    n *= x  # x^2 n (n + 1)
+    energy, entropy, heat = (
+        (values @ share[..., None]).sum(axis=(0, 2)) for values in (xn, log, n)
+    )
+    zero_point = float((omega * share).sum()) / 2
+    xn *= temperatures[:, None]
+    xn += omega[:, None] / 2
+    xn *= share[:, None]
+    functions = ThermalFunctions(
+        zero_point + temperatures * energy, zero_point - temperatures * entropy,
+        energy + entropy, heat,
+    )  # fmt: skip
+    return functions, xn
+
+
 def _pieces(modes: int, temperatures: int) -> Iterator[slice]:
     step = max(1, CHUNK // max(1, temperatures))
     for start in range(0, modes, step):

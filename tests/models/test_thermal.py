@@ -25,6 +25,7 @@ from models.thermal.oscillators import (
     thermal_functions,
     velocity,
     weighted_sums,
+    zone_sums,
 )
 
 REFERENCE = Path(__file__).parents[1] / "references" / "debye_temperatures.json"
@@ -367,3 +368,18 @@ def test_debye_temperatures_are_the_reference_ones(atom):
     found = debye_temperature(u2, np.ones(4), np.array([atom["temperature_K"] / unit]))
 
     assert found[0] * unit == pytest.approx(atom["debye_temperature_K"], rel=1e-9)
+
+
+def test_sums_with_energies_are_the_weighted_sums():
+    """And the energies are those of the modes, times the weight of their wavevector."""
+    rng = np.random.default_rng(3)
+    omega, weight = rng.uniform(0.1, 9, (5, 7)), rng.uniform(size=5)
+    t, keep = np.array([0.0, 1e-3, 0.5, 40.0]), rng.uniform(size=(5, 7)) > 0.2
+
+    functions, energy = zone_sums(omega, weight, t, keep)
+
+    expected = weighted_sums(omega, weight, t, keep)
+    for name in ("internal_energy", "free_energy", "entropy", "heat_capacity"):
+        assert getattr(functions, name) == pytest.approx(getattr(expected, name), rel=1e-13)
+    by_mode = mean_energy(omega, t) * weight[:, None, None] * keep[:, None]
+    assert energy == pytest.approx(by_mode, rel=1e-13)
