@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.crystal.mirrors import mirrors, place_on_lines
+from models.crystal.mirrors import mirrors
 from models.forces.static import same_from_below
 from models.modes.bulk_bands import SCAN, bulk_bands, place_modes
 from models.modes.endless import EndlessCrystal
@@ -199,8 +199,8 @@ class SlabModes(FiniteStage):
             )
         form = MatrixForm.from_arrays(inputs["form"])
         k = inputs["k_points"]["k_vector"][part.indices]
-        fractions = inputs["k_points"]["k_fraction"][part.indices]
-        lines = Lines(mirrors(p.crystal, p.surface), *place_on_lines(p.face, fractions))
+        on = (inputs["k_points"][n][part.indices] for n in ("line", "sagittal"))
+        lines = Lines(mirrors(p.crystal, p.surface), *on)
         return solve_grain(form, sum_phases(couplings, k), lines, p.surface_depth, ZERO)
 
     def unstable(self, result: Arrays) -> NDArray[np.bool_]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from models.crystal.k_points import SIXTHS
 from models.crystal.lattices import neighbours
+from models.crystal.mirrors import place_on_lines
 from models.forces.crystals import Scale, crystal_energy, elastic_constants, static_scale
 from models.forces.quasi_harmonic import MESH, distance_at
 from models.forces.static import ideal_heights, layer_sums, relaxed_shifts, same_from_below
@@ -229,12 +230,15 @@ class SlabWavevectors(Stage):
         """Build the set and bring it to reduced units."""
         distance = float(inputs["crystal"]["nearest_neighbour_distance"])
         k = p.k_set
+        line, sagittal = place_on_lines(p.face, k.fraction)
         return {
             "k_fraction": k.fraction,
             "k_vector": k.vectors(p.face) / distance,
             "k_weight": k.weight,
             "k_distance": k.distance / distance,
             "k_label": np.array(k.label, dtype="U8"),
+            "line": line,
+            "sagittal": sagittal,
             "mixing": k.mixing,
             "gains": np.eye(1, SIXTHS).repeat(len(k.weight), 0) if k.gains is None else k.gains,
         }

@@ -109,9 +109,9 @@ class SlabThermalSums(FiniteStage):
         t = p.reduced_temperatures
         functions, energy = zone_sums(omega, weight, t, keep)
         squares = np.where(keep, omega, 1.0)[:, None] ** 2
-        sums = [_by_coordinate(form, modes, x) for x in (energy / squares, energy)]
-        mass = p.masses()[:, None]
-        u2, v2 = (x.reshape(len(t), p.thickness, 3) / mass for x in sums)
+        both = np.concatenate([energy / squares, energy], axis=1)
+        sums = _by_coordinate(form, modes, both).reshape(2, len(t), p.thickness, 3)
+        u2, v2 = sums / p.masses()[:, None]
         real = real_elements(part)
         return {
             **{name: getattr(functions, name) for name in FUNCTIONS},
