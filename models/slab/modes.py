@@ -158,7 +158,8 @@ class SlabModes(FiniteStage):
                  "sum of squared frequencies against the trace, over the trace", always=True,
                  scale=1.0),
         Variable("asymmetry", ("k",), "1",
-                 "difference of the matrix from its transpose on a probe vector, relative",
+                 "largest difference of the matrix from its transpose, over a squared frequency "
+                 "that some mode reaches",
                  always=True, scale=1.0),
     )  # fmt: skip
 
