@@ -231,7 +231,7 @@ class SlabThermal(Stage):
                      "Wallis Eqs. 94-98"), MESH)),
         *with_error(Variable("mean_square_displacement", ("temperature", "layer", "direction"),
                              "displacement", "mean square displacement of one component; of a "
-                             "free slab it grows like the logarithm of the mesh",
+                             "free slab it grows without end with the mesh",
                              "Wallis Eqs. 223-236"), MESH),
         *with_error(Variable("mean_square_velocity", ("temperature", "layer", "direction"),
                              "velocity", "mean square velocity of one component",
