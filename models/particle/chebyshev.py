@@ -23,7 +23,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.fft import dct
 
 from models.errors import NumericsError
 from models.particle.levels import Block, Levels
@@ -197,6 +196,14 @@ def _nodes(mu: FloatArray, weight: FloatArray, interval: tuple[float, float]) ->
     """Turn moments into nodes and weights: w_k = (mu_0 + 2 sum mu_n T_n(x_k))/N."""
     n = mu.shape[1]
     x = np.cos(np.pi * (np.arange(n) + 0.5) / n)
-    share = dct(weight @ mu, type=3, axis=1) / n
+    share = _cosine_sums(weight @ mu) / n
     squared = sum(interval) / 2 + (interval[1] - interval[0]) / 2 * x
     return Levels(squared, share, np.full(n, np.nan))
+
+
+def _cosine_sums(x: FloatArray) -> FloatArray:
+    """Give x_0 + 2 sum_j x_j cos(pi j (k + 1/2)/n) for each k along the last axis of x (.., n)."""
+    n = x.shape[-1]
+    turned = x * np.exp(1j * np.pi * np.arange(n) / (2 * n))
+    turned[..., 1:] *= 2
+    return np.asarray((2 * n * np.fft.ifft(turned, 2 * n)).real[..., :n])
