@@ -21,7 +21,6 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import import_module
 from io import BytesIO
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -121,15 +120,15 @@ def environment() -> dict[str, str]:
 
 
 def blas() -> tuple[str, int]:
-    """Name the kernels of numpy's and scipy's BLAS and the most threads that one uses.
+    """Name the kernel of numpy's BLAS, and give the most threads that any BLAS uses.
 
-    Models load scipy's own when they first need it. Here it always is, so that the note of a
-    block does not depend on what was computed before.
+    scipy brings a BLAS of its own at its first use. It takes its kernel from the same machine
+    and environment; naming it, too, would make the note hang on what was computed before.
     """
-    import_module("scipy.linalg.lapack")
     pools = [p for p in threadpoolctl.threadpool_info() if p["user_api"] == "blas"]
+    own = [p for p in pools if Path(p["filepath"]).parent.name != "scipy.libs"]
     names = sorted({f"{p['internal_api']} {p.get('version')} {p.get('architecture', '')}".strip()
-                    for p in pools})  # fmt: skip
+                    for p in own})  # fmt: skip
     return "; ".join(names) or "unknown", max((p["num_threads"] for p in pools), default=1)
 
 
