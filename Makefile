@@ -16,9 +16,11 @@ demo: $(STAMP)  ## run the main example and draw it
 	$(BIN)/python examples/demo.py
 
 test: $(STAMP)  ## the quick form of all tests
+	$(BIN)/python -m compileall -q models sweep dashboards  # tests start hundreds of processes
 	$(BIN)/python -m pytest -q -m "not long" -n 2 --dist loadfile
 
 test-long: $(STAMP) minimum  ## every test, the long forms too
+	$(BIN)/python -m compileall -q models sweep dashboards
 	$(BIN)/python -m pytest -q
 
 check: $(STAMP)  ## lint and types
