@@ -244,9 +244,15 @@ def test_one_grid_serves_all_points():
     assert set(SLAB.settle([width])) == {"grid_max"}
 
 
-def test_a_width_under_a_step_is_refused_when_it_is_computed():
-    with pytest.raises(ValueError, match="A line could fall between two points"):
-        slab("dos", k_mesh=2, **thin(grid_width=STEP / 2))
+def test_a_line_between_two_points_of_the_grid_is_missed_and_the_plan_says_so():
+    """What a coarse grid holds is right all the same: the values of a fine one."""
+    coarse, fine = (
+        slab("dos", k_mesh=2, **thin(grid_width=STEP / 5, grid_points=n)) for n in (41, 401)
+    )
+    p = SLAB.parameters(k_mesh=2, **thin(grid_width=STEP / 5, grid_points=41))
+
+    assert coarse == pytest.approx(fine[::10], abs=1e-11 * fine.max())
+    assert any("may fall between its points" in text for text in SLAB.remarks(p))
 
 
 def test_a_weight_in_the_spectrum_is_the_weight_of_the_modes():

@@ -101,7 +101,8 @@ CONDITIONS: dict[str, tuple[str, tuple[str, ...], Callable[[Any], Any]]] = {
         "mode >= n_modes - 2 and frequency > 0", ("frequency", "n_modes"),
         lambda t: (t["mode"] >= t.n_modes - 2) & (t.frequency > 0)),
     "own dims of two variables": (
-        "frequency > bulk_band and edge == 'high' and mode == 8", ("frequency", "bulk_band"),
+        "frequency > bulk_band and edge == 'high' and mode == 8",
+        ("frequency", "bulk_band", "bulk_band_error"),
         lambda t: (t.frequency > t.bulk_band) & (t.edge == "high") & (t["mode"] == 8)),
     "not": (
         "not adlayer == 'none' and frequency > 1", ("frequency",),

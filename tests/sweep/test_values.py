@@ -147,14 +147,15 @@ def test_times_are_shown_with_a_fitting_unit(count: float, text: str) -> None:
 @pytest.mark.parametrize(
     ("parameters", "name", "text"),
     [
-        (SLAB, "layers", "a whole number from 1 to 20000"),
+        (SLAB, "layers", 'a whole number from 1 to 20000, or "infinite"'),
         (SLAB, "cutoff", "a number from 1 to 40"),
         (SLAB, "relaxed", "true or false"),
-        (SLAB, "surface", '"100", "110", "111"'),
+        (SLAB, "surface", '"100", "110", "111", "0001"'),
         (SLAB, "k_path", "a string"),
         (SLAB, "k_mesh", "a whole number from 1 to 2000"),
         (SLAB, "k_list", "a list, each [a number, a number]"),
-        (SLAB, "nn_distance", '"static", or a number from 0.9 to 1.3'),
+        (SLAB, "nn_distance",
+         '"static", "zero-point", or a number from 0.9 to 1.3, or a table with temperature'),
         (CHAIN, "temperatures", "a list, each a number from 0"),
     ],
 )
@@ -192,7 +193,7 @@ def test_good_values_are_taken_as_the_model_takes_them(
         (SLAB, "surface", "112", "none of the words"),
         (SLAB, "material", "Rn", "none of the words"),
         (SLAB, "material", {"mass_u": 1}, "`epsilon_K` is missing, `sigma_angstrom` is missing"),
-        (SLAB, "nn_distance", 2.0, "must be at most 1.3"),
+        (SLAB, "nn_distance", 2.0, "must be at most 1.3, not a table"),
         (SLAB, "nn_distance", "static ", "none of the words"),
         (SLAB, "k_list", [[1]], "too short"),
         (CHAIN, "mass_ratio", math.nan, "not finite"),
