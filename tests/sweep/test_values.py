@@ -154,8 +154,11 @@ def test_times_are_shown_with_a_fitting_unit(count: float, text: str) -> None:
         (SLAB, "k_path", "a string"),
         (SLAB, "k_mesh", "a whole number from 1 to 2000"),
         (SLAB, "k_list", "a list, each [a number, a number]"),
-        (SLAB, "nn_distance",
-         '"static", "zero-point", or a number from 0.9 to 1.3, or a table with temperature'),
+        (
+            SLAB,
+            "nn_distance",
+            '"static", "zero-point", or a number from 0.9 to 1.3, or a table with temperature',
+        ),
         (CHAIN, "temperatures", "a list, each a number from 0"),
     ],
 )
