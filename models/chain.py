@@ -28,6 +28,7 @@ from models.protocol import (
     rule,
 )
 from models.thermal.oscillators import displacement, velocity
+from models.thermal.temperatures import must_ascend
 
 BATCH = 64
 """Short chains that are solved in one call."""
@@ -55,12 +56,7 @@ class ChainParameters(Parameters):
     ] = ()
     """Temperatures of the thermal variables; 0 gives the zero-point values."""
 
-    @rule("temperatures")
-    @staticmethod
-    def _temperatures_ascend(p: Any) -> str | None:
-        if list(p.temperatures) != sorted(set(p.temperatures)):
-            return "`temperatures` must ascend without repeats."
-        return None
+    _temperatures_ascend = rule("temperatures")(must_ascend)
 
 
 def masses(points: Sequence[ChainParameters]) -> FloatArray:

@@ -16,6 +16,7 @@ from models.particle.chebyshev import MOST
 from models.particle.shapes import Shape, has_centre
 from models.particle.sizes import sizes_of
 from models.protocol import Parameters, Unit, rule
+from models.thermal.temperatures import must_ascend
 
 FREQUENCY = "sqrt(epsilon/m)/sigma"
 DENSE_ROWS = 4000
@@ -55,12 +56,7 @@ class ClusterParameters(Parameters):
     errors: bool = True
     """Whether variables that depend on a setting come with their errors."""
 
-    @rule("temperatures")
-    @staticmethod
-    def _temperatures_ascend(p: Any) -> str | None:
-        if list(p.temperatures) != sorted(set(p.temperatures)):
-            return "`temperatures` must ascend without repeats."
-        return None
+    _temperatures_ascend = rule("temperatures")(must_ascend)
 
     @rule("shape", "shells", "impurity_mass_ratio")
     @staticmethod

@@ -13,6 +13,7 @@ from models.crystal.k_points import KPoints, along_path, listed, on_mesh, parse_
 from models.errors import ModelInputError
 from models.forces.pair_forces import LennardJones, PairForces, Springs
 from models.protocol import FloatArray, Parameters, Unit, rule
+from models.thermal.temperatures import must_ascend
 from models.units import GASES, Gas
 
 SPRING_CUTOFF = 1.5
@@ -242,12 +243,7 @@ class SlabParameters(Parameters):
             )
         return None
 
-    @rule("temperatures")
-    @staticmethod
-    def _temperatures_ascend(p: Any) -> str | None:
-        if list(p.temperatures) != sorted(set(p.temperatures)):
-            return "`temperatures` must ascend without repeats."
-        return None
+    _temperatures_ascend = rule("temperatures")(must_ascend)
 
     @rule("temperatures", "k_mesh", "k_list")
     @staticmethod
