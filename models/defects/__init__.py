@@ -1,0 +1,1 @@
+"""Point defects in and near surfaces, by Green's functions of the host."""
