@@ -115,9 +115,10 @@ class MatrixForm:
 
     def elements(self, sums: FloatArray, block: Block) -> FloatArray | ComplexArray:
         """Sum the distinct elements of a block for a grain of wavevectors, (n_k, elements)."""
-        found = sums.take(block.first, axis=1)
+        # "clip" clips nothing here: it saves the test of every index, a third of the time
+        found = sums.take(block.first, axis=1, mode="clip")
         if block.second is not None:
-            second = sums.take(block.second, axis=1)
+            second = sums.take(block.second, axis=1, mode="clip")
             if self.kind == "complex":
                 found = found + 1j * second
             else:
@@ -129,13 +130,6 @@ class MatrixForm:
     def matrices(self, sums: FloatArray, block: Block) -> FloatArray | ComplexArray:
         """Build a block for a grain of wavevectors, (n_k, n, n)."""
         return placed(self.elements(sums, block), block)
-
-    def shares(self, block: Block, of: FloatArray) -> FloatArray:
-        """Weights that turn squared rows of a block's vectors into shares of coordinates.
-
-        `of` is (sets, 3 * layers), one or zero for each coordinate; gives (sets, n).
-        """
-        return (of[:, block.row] + of[:, block.mirror]) / 2
 
     def vectors(self, block: Block, w: FloatArray | ComplexArray) -> ComplexArray:
         """Turn a block's vectors (n_k, n, modes) into D's, (n_k, 3 * layers, modes)."""
@@ -159,7 +153,6 @@ class MatrixForm:
 def placed(elements: FloatArray | ComplexArray, block: Block) -> FloatArray | ComplexArray:
     """Put distinct elements (n_k, elements) where they stand in a block, (n_k, n, n)."""
     n = len(block.row)
-    # "clip" clips nothing here: it saves the test of every index, a third of the time
     return elements.take(block.element, axis=1, mode="clip").reshape(len(elements), n, n)
 
 

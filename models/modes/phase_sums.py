@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -21,6 +22,16 @@ from models.protocol import Arrays, FloatArray, IntArray
 
 SAME_SPACING = 1e-12
 """Pairs of layers whose spacings differ by less than this (in sigma) share their sums."""
+Some: TypeAlias = slice | IntArray
+"""Some entries of an axis: a slice where they are regular, which needs no copies."""
+
+
+def regular(index: IntArray) -> Some:
+    """Give ascending places as a slice where their steps are equal."""
+    step = int(index[1] - index[0]) if len(index) > 1 else 1
+    if len(index) and (np.diff(index) == step).all():
+        return slice(int(index[0]), int(index[-1]) + 1, step)
+    return index
 
 
 @dataclass(frozen=True)
@@ -184,11 +195,24 @@ def _vectors(pairs: Pairs, deepest: int) -> _Vectors:
     sign = np.where((steps[:, 0] > 0) | ((steps[:, 0] == 0) & (steps[:, 1] >= 0)), 1.0, -1.0)
     (x, column), (y, row) = (_lines(v) for v in (xy * sign[:, None]).T)
     crossing, number = np.unique(column * len(y) + row, return_inverse=True)
+    crossing, number = _nested(crossing, number, depth)
     each = [depth == d for d in range(deepest + 1)]
     return _Vectors(
         x, y, np.stack(np.divmod(crossing, len(y))),
         tuple(number[of] for of in each), tuple(sign[of] for of in each),
     )  # fmt: skip
+
+
+def _nested(crossing: IntArray, number: IntArray, depth: IntArray) -> tuple[IntArray, IntArray]:
+    """Sort the vectors so that those of one depth follow each other, where stacking allows it.
+
+    Deeper layers of one place in the stacking have fewer of the same vectors: the first ones.
+    """
+    first, last = np.full(len(crossing), depth.max()), np.zeros(len(crossing), dtype=np.int64)
+    np.minimum.at(first, number, depth)
+    np.maximum.at(last, number, depth)
+    order = np.lexsort((-last, first))
+    return crossing[order], order.argsort()[number]
 
 
 def _lines(values: FloatArray) -> tuple[FloatArray, IntArray]:
@@ -267,7 +291,9 @@ def _phases(
     phase *= along_y.take(row, axis=1)
     cosine, sine = phase.real.copy(), phase.imag.copy()
     for used in couplings.used:
-        yield cosine.take(used, axis=1), sine.take(used, axis=1)
+        follow = used[-1] - used[0] == len(used) - 1  # a slice needs no copies
+        of = slice(used[0], used[-1] + 1) if follow else used
+        yield cosine[:, of], sine[:, of]
 
 
 def depth_sums(

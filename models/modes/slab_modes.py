@@ -13,20 +13,10 @@ from numpy.typing import NDArray
 from models.crystal.mirrors import Mirror, coordinate_signs
 from models.modes.bulk_bands import signed_root
 from models.modes.matrix_forms import Block, MatrixForm, placed
-from models.modes.phase_sums import turned_sums
+from models.modes.phase_sums import Some, regular, turned_sums
 from models.protocol import Arrays, ComplexArray, FloatArray, IntArray
 
 SAGITTAL, SHEAR, NO_PARITY = 0, 1, 2
-Some: TypeAlias = slice | IntArray
-"""Some entries of an axis: a slice where they are regular, which needs no copies."""
-
-
-def _regular(index: IntArray) -> Some:
-    """Give ascending places as a slice where their steps are equal."""
-    step = int(index[1] - index[0]) if len(index) > 1 else 1
-    if len(index) and (np.diff(index) == step).all():
-        return slice(int(index[0]), int(index[-1]) + 1, step)
-    return index
 
 
 @dataclass(frozen=True)
@@ -48,7 +38,7 @@ class Lines:
         """Give each line that occurs, with the wavevectors on it."""
         alike = len(self.line) and (self.line == self.line[0]).all()
         for line in self.line[:1] if alike else np.unique(self.line):
-            yield int(line), _regular(np.flatnonzero(self.line == line))
+            yield int(line), regular(np.flatnonzero(self.line == line))
 
 
 def solve_grain(
@@ -70,22 +60,20 @@ def solve_grain(
     arrays (n_k, modes), modes ascending, and (n_k,) verdicts; `vectors_i`, `order` let
     `vectors_of` give eigenvectors later
     """
-    sets = coordinate_sets(form.layers, surface_depth)
-    solved = _solve_lines(form, sums, lines, sets)
+    solved = _solve_lines(form, sums, lines, surface_depth)
     w2, share, parity = solved.squared, solved.share, solved.parity
     order = w2.argsort(axis=1, kind="stable")
     if (order[:, 1:] < order[:, :-1]).any():
-        w2 = np.take_along_axis(w2, order, axis=1)
-        share = np.take_along_axis(share, order[:, None], axis=2)
-        parity = np.take_along_axis(parity, order, axis=1)
+        flat = order + np.arange(w2.size, step=w2.shape[1])[:, None]
+        w2, share, parity = w2.take(flat), share.reshape(SETS, -1)[:, flat], parity.take(flat)
     trace = solved.trace
     top = zero * np.maximum(np.abs(w2).max(axis=1, initial=0), form.least)
     vectors = {f"vectors_{i}": v for i, v in enumerate(solved.vectors)}
     return {
         "frequency": signed_root(w2),
-        "surface_weight": share[:, 0],
-        "normal_weight": share[:, 1],
-        "top_weight": share[:, 2],
+        "surface_weight": share[0],
+        "normal_weight": share[1],
+        "top_weight": share[2],
         "mode_parity": np.where(lines.sagittal[:, None] == 1, parity, np.uint8(NO_PARITY)),
         "n_zero": (np.abs(w2) <= top[:, None]).sum(axis=1).astype(np.int32),
         "n_negative": (w2 < -top[:, None]).sum(axis=1).astype(np.int32),
@@ -102,7 +90,7 @@ class _Solved:
 
     squared: FloatArray
     share: FloatArray
-    """(n_k, sets, modes)."""
+    """(sets, n_k, modes)."""
     parity: NDArray[np.uint8]
     trace: FloatArray
     asymmetry: FloatArray
@@ -110,10 +98,10 @@ class _Solved:
     """One entry a block of the form: (n_k, n, n)."""
 
 
-def _solve_lines(form: MatrixForm, sums: FloatArray, lines: Lines, sets: FloatArray) -> _Solved:
+def _solve_lines(form: MatrixForm, sums: FloatArray, lines: Lines, surface_depth: int) -> _Solved:
     n_k, modes = len(sums), sum(len(b.row) for b in form.blocks)
     solved = _Solved(
-        np.empty((n_k, modes)), np.empty((n_k, len(sets), modes)),
+        np.empty((n_k, modes)), np.empty((SETS, n_k, modes)),
         np.full((n_k, modes), NO_PARITY, dtype=np.uint8), np.zeros(n_k), np.zeros(n_k), [],
     )  # fmt: skip
     for line, of in lines.groups():
@@ -122,20 +110,22 @@ def _solve_lines(form: MatrixForm, sums: FloatArray, lines: Lines, sets: FloatAr
             split = form.split(coordinate_signs(form.layers, bool(line % 2)))
         if split is not None:
             angle = lines.mirrors[line // 2].angle
-            _solve_split(form, turned_sums(sums[of], angle), sets, solved, of, split, angle)
+            _solve_split(
+                form, turned_sums(sums[of], angle), surface_depth, solved, of, split, angle
+            )
         else:
-            _solve_whole(form, sums[of], sets, solved, of)
+            _solve_whole(form, sums[of], surface_depth, solved, of)
     return solved
 
 
 def _solve_whole(
-    form: MatrixForm, sums: FloatArray, sets: FloatArray, solved: _Solved, of: Some
+    form: MatrixForm, sums: FloatArray, surface_depth: int, solved: _Solved, of: Some
 ) -> None:
     """Solve wavevectors that lie on no mirror line."""
     at = 0
     for i, block in enumerate(form.blocks):
         elements = _checked(form, block, sums, solved, of)
-        v = _solve_block(form, block, elements, sets, solved, of, at)
+        v = _solve_block(form, block, elements, surface_depth, solved, of, at)
         at += len(block.row)
         if len(sums) == len(solved.squared):
             solved.vectors.append(v)
@@ -144,7 +134,7 @@ def _solve_whole(
 
 
 def _solve_split(
-    form: MatrixForm, sums: FloatArray, sets: FloatArray, solved: _Solved, of: Some,
+    form: MatrixForm, sums: FloatArray, surface_depth: int, solved: _Solved, of: Some,
     split: list[list[Block]], angle: float,
 ) -> None:  # fmt: skip
     """Solve wavevectors on one mirror line, their sums in its axes, even and odd modes apart."""
@@ -154,7 +144,7 @@ def _solve_split(
         found = []
         for parity, block in enumerate(parts):
             end = at + len(block.row)
-            found.append(_solve_block(form, block, elements, sets, solved, of, at))
+            found.append(_solve_block(form, block, elements, surface_depth, solved, of, at))
             solved.parity[of, at:end] = parity
             at = end
         del elements
@@ -194,7 +184,7 @@ def _checked(
 
 
 def _solve_block(
-    form: MatrixForm, block: Block, elements: FloatArray | ComplexArray, sets: FloatArray,
+    form: MatrixForm, block: Block, elements: FloatArray | ComplexArray, surface_depth: int,
     solved: _Solved, of: Some, at: int,
 ) -> NDArray[Any]:  # fmt: skip
     """Diagonalise a block at some wavevectors; gives its vectors, fills in the rest."""
@@ -204,7 +194,7 @@ def _solve_block(
     solved.trace[of] += matrix.reshape(len(matrix), -1)[:, :: n + 1].real.sum(axis=1)
     solved.squared[of, columns], v = np.linalg.eigh(matrix)
     del matrix  # the squares of the vectors can have its room
-    solved.share[of, :, columns] = _shares(v, form.shares(block, sets))
+    solved.share[:, of, columns] = _shares(v, _rows_of_sets(form, block, surface_depth))
     return np.asarray(v)
 
 
@@ -244,28 +234,67 @@ def _moves(
         go = place[kept[come] - a + axis]
         still[go] = False
         if len(come):
-            moves.append((_regular(come), _regular(go), float(share)))
-    return tuple(moves), _regular(np.flatnonzero(still))
+            moves.append((regular(come), regular(go), float(share)))
+    return tuple(moves), regular(np.flatnonzero(still))
 
 
-@lru_cache(maxsize=4)
-def coordinate_sets(layers: int, surface_depth: int) -> FloatArray:
-    """Mark the coordinates 3 * layer + direction of three sets, (3, 3 * layers).
+SETS = 3
+"""Sets of coordinates in which modes are weighed: surface layers, normal direction, top face."""
 
-    Sets: the surface layers of both faces, the normal direction, the top face.
-    """
+
+def _coordinate_sets(layers: int, surface_depth: int) -> FloatArray:
+    """Mark the coordinates 3 * layer + direction of the sets, (SETS, 3 * layers)."""
     layer = np.repeat(np.arange(layers), 3)
     surface = np.minimum(layer, layers - 1 - layer) < surface_depth
     normal = np.arange(3 * layers) % 3 == 2
     return np.stack([surface, normal, layer == 0]).astype(float)
 
 
-def _shares(vectors: FloatArray | ComplexArray, weights: FloatArray) -> FloatArray:
-    """Weighted sums over the squared rows of vectors (n_k, n, modes): (n_k, sets, modes)."""
-    counted = np.flatnonzero(weights.any(axis=0))  # few rows: skip the others
-    of = vectors.take(counted, axis=1)
-    square = of.real**2 + of.imag**2 if np.iscomplexobj(of) else np.square(of, out=of)
-    share: FloatArray = weights[:, counted] @ square
+Counted: TypeAlias = tuple[tuple[tuple[slice, float], ...], ...]
+"""For each set, the rows that count in it and how much."""
+
+
+def _rows_of_sets(form: MatrixForm, block: Block, surface_depth: int) -> Counted:
+    return _counted(form.layers, surface_depth, block.row.tobytes(), block.mirror.tobytes())
+
+
+@lru_cache(maxsize=64)
+def _counted(layers: int, surface_depth: int, row: bytes, mirror: bytes) -> Counted:
+    """Say which rows of a block's vectors count in each set.
+
+    Parameters
+    ----------
+    row, mirror : as in `Block`, int64
+    """
+    sets = _coordinate_sets(layers, surface_depth)
+    one, other = (sets[:, np.frombuffer(x, dtype=np.int64)] for x in (row, mirror))
+    return tuple(
+        tuple((run, float(w)) for w in (0.5, 1.0) for run in _runs(np.flatnonzero(weights == w)))
+        for weights in (one + other) / 2
+    )
+
+
+def _runs(index: IntArray) -> Iterator[slice]:
+    """Cut ascending places into as few slices as their steps allow."""
+    while len(index):
+        steps = np.diff(index)
+        count = 1 + int(np.argmin(np.append(steps, 0) == steps[0])) if len(steps) else 1
+        run = regular(index[:count])
+        assert isinstance(run, slice)
+        yield run
+        index = index[count:]
+
+
+def _shares(vectors: FloatArray | ComplexArray, counted: Counted) -> FloatArray:
+    """Weighted sums over the squared rows of vectors (n_k, n, modes): (sets, n_k, modes)."""
+    n_k, _, modes = vectors.shape
+    share = np.zeros((len(counted), n_k, modes))
+    real_parts = (vectors.real, vectors.imag) if np.iscomplexobj(vectors) else (vectors,)
+    for of_set, rows in zip(share, counted, strict=True):
+        for run, weight in rows:
+            for part in real_parts:
+                # without the squares as an array: half the time
+                of_set += weight * np.einsum("kij,kij->kj", part[:, run], part[:, run])
     return share
 
 
@@ -278,6 +307,30 @@ def vectors_of(form: MatrixForm, modes: Arrays) -> ComplexArray:
     return np.take_along_axis(full, modes["order"][:, None], axis=2)
 
 
+def folded_squares(
+    form: MatrixForm, block: Block, v: NDArray[Any]
+) -> tuple[IntArray, IntArray, FloatArray]:
+    """Square vectors of a block (n_k, n, modes) and add rows that stand for the same two places.
+
+    Returns
+    -------
+    row, mirror : (kept,), the coordinates of which each has half of a row
+    squares : (n_k, kept, modes)
+    """
+    if form.kind != "inversion":
+        return block.row, block.mirror, _squared(v)
+    by_layer = v.reshape(len(v), form.layers, 3, -1)
+    upper = (form.layers + 1) // 2  # the middle layer is its own mirror image
+    squares = _squared(by_layer[:, :upper])
+    squares[:, : form.layers - upper] += _squared(by_layer[:, : upper - 1 : -1])
+    kept = 3 * upper
+    return block.row[:kept], block.mirror[:kept], squares.reshape(len(v), kept, -1)
+
+
+def _squared(v: NDArray[Any]) -> FloatArray:
+    return v.real**2 + v.imag**2 if np.iscomplexobj(v) else np.square(v)
+
+
 def coordinate_shares(form: MatrixForm, modes: Arrays) -> FloatArray:
     """Give |e|^2 of every coordinate, (n_k, 3 * layers, modes), modes as the blocks have them.
 
@@ -288,11 +341,11 @@ def coordinate_shares(form: MatrixForm, modes: Arrays) -> FloatArray:
     shares = np.zeros((n_k, 3 * form.layers, modes["frequency"].shape[1]))
     at = 0
     for i, block in enumerate(form.blocks):
-        v = modes[f"vectors_{i}"]
-        half = np.square(np.abs(v)) / 2
-        columns = slice(at, at + v.shape[2])
-        shares[:, block.row, columns] += half
-        shares[:, block.mirror, columns] += half
+        row, mirror, half = folded_squares(form, block, modes[f"vectors_{i}"])
+        half /= 2
+        columns = slice(at, at + half.shape[2])
+        shares[:, row, columns] += half
+        shares[:, mirror, columns] += half
         at = columns.stop
     return shares
 

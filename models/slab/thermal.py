@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from models.crystal.k_points import SIXTHS
 from models.modes.bulk_bands import signed_root
 from models.modes.matrix_forms import MatrixForm
-from models.modes.slab_modes import in_block_order
+from models.modes.slab_modes import folded_squares, in_block_order
 from models.protocol import Arrays, Cost, FloatArray, Part, Stage, Variable
 from models.slab.modes import ZERO, endless_crystal
 from models.slab.parameters import SlabParameters
@@ -105,13 +105,11 @@ class SlabThermalSums(FiniteStage):
         form, modes = MatrixForm.from_arrays(inputs["form"]), inputs["modes"]
         weight = inputs["k_points"]["k_weight"][part.indices] * real_elements(part)
         k = inputs["k_points"]["k_fraction"][part.indices]
-        omega, keep = modes["frequency"], stable(modes["frequency"])
-        t = p.reduced_temperatures
+        omega = in_block_order(modes, modes["frequency"])
+        keep, t = stable(omega), p.reduced_temperatures
         functions, energy = zone_sums(omega, weight, t, keep)
-        squares = np.where(keep, omega, 1.0)[:, None] ** 2
-        both = np.concatenate([energy / squares, energy], axis=1)
-        sums = _by_coordinate(form, modes, both).reshape(2, len(t), p.thickness, 3)
-        u2, v2 = sums / p.masses()[:, None]
+        squared = np.where(keep, omega, 1.0) ** 2
+        u2, v2 = _displacements(form, modes, energy.swapaxes(0, 1), squared) / p.masses()[:, None]
         real = real_elements(part)
         return {
             **{name: getattr(functions, name) for name in FUNCTIONS},
@@ -122,20 +120,31 @@ class SlabThermalSums(FiniteStage):
         }
 
 
-def _by_coordinate(form: MatrixForm, modes: Arrays, value: FloatArray) -> FloatArray:
-    """Sum |e|^2 times a value of each mode (n_k, t, modes) over k and modes: (t, 3 * layers)."""
-    ordered = in_block_order(modes, value)
-    total = np.zeros((value.shape[1], 3 * form.layers))
+def _displacements(
+    form: MatrixForm, modes: Arrays, energy: FloatArray, squared: FloatArray
+) -> FloatArray:
+    """Sum |e|^2 E/omega^2 and |e|^2 E over wavevectors and modes, (2, t, layers, 3).
+
+    Parameters
+    ----------
+    energy : (t, n_k, modes), of the modes in the order of the blocks; used up
+    squared : (n_k, modes), omega^2
+    """
+    sums = np.zeros((2, len(energy), 3 * form.layers))
     start = 0
     for i, block in enumerate(form.blocks):
-        v = modes[f"vectors_{i}"]
-        of = slice(start, start + v.shape[2])
-        square = v.real**2 + v.imag**2 if np.iscomplexobj(v) else v**2
-        half = (square @ ordered[:, :, of].transpose(0, 2, 1)).sum(axis=0).T / 2
-        total[:, block.row] += half
-        total[:, block.mirror] += half
+        row, mirror, square = folded_squares(form, block, modes[f"vectors_{i}"])
+        of = slice(start, start + square.shape[2])
+        # one product over all wavevectors: the copy costs less than many small products
+        square = square.swapaxes(0, 1).reshape(len(row), -1).T
+        part = energy[..., of].reshape(len(energy), len(square))
+        v2 = part @ square
+        part /= squared[:, of].ravel()
+        for of_sum, half in zip(sums, (part @ square / 2, v2 / 2), strict=True):
+            of_sum[:, row] += half
+            of_sum[:, mirror] += half
         start = of.stop
-    return total
+    return sums.reshape(2, len(energy), form.layers, 3)
 
 
 class SlabCyclicSums(FiniteStage):
@@ -362,8 +371,8 @@ class SlabAdlayerChange(FiniteStage):
     )  # fmt: skip
 
     def reads(self, p: Any) -> tuple[str, ...]:
-        """Read nothing where nothing is changed, and half the mesh for the errors."""
-        if not p.changes:
+        """Read nothing where no layer is adsorbed, and half the mesh for the errors."""
+        if p.adlayer == "none":
             return ()
         return self.inputs if p.halves else self.inputs[:2]
 

@@ -22,6 +22,8 @@ COLDEST = 700.0
 """Largest omega/T that is told apart: exp(700) is still a number, and n = 1e-304 is nothing."""
 HOTTEST = 1e-290
 """Smallest omega/T that is told apart, so that n is a number."""
+HOT = 0.25
+"""Below this omega/T, exp(omega/T) - 1 would lose more than two bits, so expm1 is used."""
 CHUNK = 2**15
 """Modes times temperatures of one step of a sum: the arrays of a step stay in the cache."""
 
@@ -40,15 +42,19 @@ def _ratio(omega: FloatArray, temperatures: FloatArray) -> FloatArray:
     """Give x = omega/T, kept between HOTTEST and COLDEST, shape (..., temperatures, modes)."""
     # the smallest normal number stands for T = 0, where x is COLDEST and n is set to 0
     t = np.maximum(temperatures, np.finfo(float).tiny)[:, None]
-    x: FloatArray = np.clip(omega[..., None, :], HOTTEST * t, COLDEST * t)
-    x /= t
-    return x
+    with np.errstate(over="ignore"):  # what is too large to be a number is COLDEST
+        x: FloatArray = omega[..., None, :] / t
+    return np.clip(x, HOTTEST, COLDEST, out=x)
 
 
 def _bose(omega: FloatArray, temperatures: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Give x = omega/T and the Bose number n, each (..., temperatures, modes)."""
     x = _ratio(omega, temperatures)
-    n: FloatArray = np.expm1(x)
+    n: FloatArray = np.exp(x)  # half the time of expm1
+    n -= 1
+    hot = x < HOT
+    if hot.any():
+        n[hot] = np.expm1(x[hot])
     np.divide(1.0, n, out=n)
     n[..., temperatures == 0, :] = 0
     return x, n
@@ -136,26 +142,22 @@ def zone_sums(
     -------
     the sums, each (temperatures,); energies (n, temperatures, modes), 0 where not kept
     """
-    omega = np.where(keep, omega, 1.0)
-    share = weight[:, None] * keep
-    x, n = _bose(omega, temperatures)
+    omega = np.where(keep, omega, 1.0).ravel()
+    share = (weight[:, None] * keep).ravel()
+    x, n = _bose(omega, temperatures)  # all modes in a row: one product gives a sum over them
     xn = x * n
-    log = np.log1p(n)
-    n += 1
-    n *= xn
-    n *= x  # x^2 n (n + 1)
-    energy, entropy, heat = (
-        (values @ share[..., None]).sum(axis=(0, 2)) for values in (xn, log, n)
-    )
-    zero_point = float((omega * share).sum()) / 2
+    x += xn
+    x *= xn  # x^2 n (n + 1)
+    thermal, disorder, heat = xn @ share, np.log1p(n, out=n) @ share, x @ share
+    zero_point = omega @ share / 2
     xn *= temperatures[:, None]
-    xn += omega[:, None] / 2
-    xn *= share[:, None]
+    xn += omega / 2
+    xn *= share
     functions = ThermalFunctions(
-        zero_point + temperatures * energy, zero_point - temperatures * entropy,
-        energy + entropy, heat,
+        zero_point + temperatures * thermal, zero_point - temperatures * disorder,
+        thermal + disorder, heat,
     )  # fmt: skip
-    return functions, xn
+    return functions, xn.reshape(-1, *keep.shape).swapaxes(0, 1)
 
 
 def _pieces(modes: int, temperatures: int) -> Iterator[slice]:
