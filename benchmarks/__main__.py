@@ -10,9 +10,9 @@ import subprocess
 import sys
 
 BENCHMARKS = (
-    "slab_modes", "thermal_mesh", "thick_slabs", "decimation", "layer_spectra", "cost_picture",
-    "full_mesh", "chain_overhead", "two_workers", "query_index", "scale", "store_speed",
-    "plan_truth",
+    "slab_modes", "thermal_mesh", "thick_slabs", "decimation", "layer_spectra", "host_green",
+    "cost_picture", "full_mesh", "chain_overhead", "two_workers", "query_index", "scale",
+    "store_speed", "plan_truth",
 )  # fmt: skip
 
 
