@@ -78,9 +78,8 @@ def _blocks(
     matrices = find_operations(face, endless, np.array(places) * SAME_PLACE, np.array(kinds))
     random = np.random.default_rng(1973)
     elements = [_random_element(matrices, random) for _ in range(ELEMENTS)]
-    values: FloatArray
     values, vectors = np.linalg.eigh(max(elements, key=_smallest_gap))
-    spaces = np.split(vectors, _jumps(values) + 1, axis=1)
+    spaces = np.split(vectors, _jumps(np.asarray(values)) + 1, axis=1)
     probe = random.standard_normal(vectors.shape)
     averaged = np.mean([o @ (probe + probe.T) @ o.T for o in matrices], axis=0)
     return _joined(spaces, averaged)
@@ -88,10 +87,9 @@ def _blocks(
 
 def _random_element(matrices: list[FloatArray], random: np.random.Generator) -> FloatArray:
     """A random symmetric sum of the operations."""
-    whole = np.zeros(matrices[0].shape)
-    for weight, o in zip(random.standard_normal(len(matrices)), matrices, strict=True):
-        whole += weight / len(matrices) * (o + o.T)
-    return whole
+    weights = random.standard_normal(len(matrices)) / len(matrices)
+    half = sum(w * o for w, o in zip(weights, matrices, strict=True))
+    return np.asarray(half + half.T)
 
 
 def _jumps(values: FloatArray) -> IntArray:
@@ -101,7 +99,7 @@ def _jumps(values: FloatArray) -> IntArray:
 
 def _smallest_gap(element: FloatArray) -> float:
     """Distance of the nearest spaces: vectors lose as many digits as it is small."""
-    values: FloatArray = np.linalg.eigvalsh(element)
+    values = np.asarray(np.linalg.eigvalsh(element), dtype=np.float64)
     return float(np.diff(values)[_jumps(values)].min(initial=np.inf))
 
 
@@ -109,7 +107,7 @@ def _joined(spaces: list[FloatArray], probe: FloatArray) -> tuple[SymmetryBlock,
     """Keep one of the spaces in which a random matrix with the symmetry has equal levels."""
     found: list[tuple[FloatArray, FloatArray, int]] = []
     for basis in spaces:
-        levels: FloatArray = np.linalg.eigvalsh(basis.T @ probe @ basis)
+        levels = np.asarray(np.linalg.eigvalsh(basis.T @ probe @ basis), dtype=np.float64)
         for i, (first, known, count) in enumerate(found):
             if len(known) == len(levels) and np.allclose(known, levels, rtol=0, atol=SAME_VALUE):
                 found[i] = (first, known, count + 1)
