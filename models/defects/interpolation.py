@@ -151,7 +151,11 @@ def axis_nodes(scale: float, count: int = AXIS_NODES) -> FloatArray:
 
 @dataclass(frozen=True, eq=False)
 class OnAxis:
-    """Matrices of the host on the imaginary axis: `values` (nodes, a, b) are (y^2 + c^2) G."""
+    """Matrices of the host on the imaginary axis: `values` (nodes, a, b) are (y^2 + c^2) G.
+
+    The host has no rigid motions (it is endless, or no wavevector of its mesh is zero): their
+    poles at y = 0 would lie on the end of the axis.
+    """
 
     scale: float
     values: FloatArray
