@@ -1,26 +1,27 @@
-"""From the name of a model to the model.
+"""From the name of a model to the model, which is loaded when it is asked for.
 
 Built-in models are listed here; a model of another installed package is found through
 the entry point group "modesweep.models", which names a subclass of `models.protocol.Model`.
 """
 
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 
-from models.chain import Chain
-from models.cluster import Cluster
 from models.errors import ModelInputError
 from models.protocol import Model
-from models.slab import Slab
 
 ENTRY_POINT_GROUP = "modesweep.models"
-BUILT_IN: tuple[type[Model], ...] = (Chain, Cluster, Slab)
+BUILT_IN = {
+    "chain": "models.chain:Chain",
+    "cluster": "models.cluster:Cluster",
+    "slab": "models.slab:Slab",
+}
 
 
 @cache
-def _found() -> dict[str, Model]:
-    """Make every model once: they have no state, and equal sweeps have the same one."""
-    known = {model.name: model() for model in BUILT_IN}
+def _entries() -> dict[str, EntryPoint]:
+    """Find where every model is, and load none."""
+    known = {n: EntryPoint(n, where, ENTRY_POINT_GROUP) for n, where in BUILT_IN.items()}
     for entry in entry_points(group=ENTRY_POINT_GROUP):
         if entry.name in known:
             msg = (
@@ -28,13 +29,20 @@ def _found() -> dict[str, Model]:
                 f"Names of models are unique. Rename the entry point of that package."
             )
             raise ModelInputError(msg)
-        known[entry.name] = entry.load()()
+        known[entry.name] = entry
     return known
+
+
+@cache
+def _made(name: str) -> Model:
+    """Make a model once: models have no state, and equal sweeps have the same one."""
+    model: Model = _entries()[name].load()()
+    return model
 
 
 def names() -> list[str]:
     """Give the names of all models that can be swept, sorted."""
-    return sorted(_found())
+    return sorted(_entries())
 
 
 def get(name: str) -> Model:
@@ -44,8 +52,13 @@ def get(name: str) -> Model:
     ------
     ModelInputError : there is no such model
     """
-    found = _found()
-    if name not in found:
-        msg = f"There is no model {name!r}. Known models: {', '.join(sorted(found))}."
+    if name not in _entries():
+        msg = f"There is no model {name!r}. Known models: {', '.join(names())}."
         raise ModelInputError(msg)
-    return found[name]
+    return _made(name)
+
+
+def forget() -> None:
+    """Look for installed models anew."""
+    _entries.cache_clear()
+    _made.cache_clear()

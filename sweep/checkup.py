@@ -130,7 +130,7 @@ def _blas() -> Finding:
 
 def _models() -> Iterator[Finding]:
     """Load each model by itself, so that a broken one does not hide the others."""
-    taken = [model.name for model in registry.BUILT_IN]
+    taken = list(registry.BUILT_IN)
     broken = []
     for entry in entry_points(group=registry.ENTRY_POINT_GROUP):
         package = entry.dist.name if entry.dist is not None else entry.value
@@ -144,7 +144,7 @@ def _models() -> Iterator[Finding]:
             broken.append((entry.name, package, f"{type(error).__name__}: {error}"))
     yield Finding("models", ", ".join(sorted(taken)))
     for name, package, why in broken:
-        remedy = f"Mend or uninstall the package {package}: until then no model can be used."
+        remedy = f"Mend or uninstall the package {package}: until then its model cannot be used."
         yield Finding(f"model {name}", f"cannot be loaded ({why})", PROBLEM, remedy)
 
 

@@ -40,9 +40,9 @@ def found(folder: Path) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(folder)
         patch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
-        registry._found.cache_clear()
+        registry.forget()
         yield
-    registry._found.cache_clear()
+    registry.forget()
 
 
 @pytest.fixture(scope="module")
