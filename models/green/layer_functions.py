@@ -30,15 +30,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from models.errors import ModelInputError, NumericsError
+from models.errors import ModelInputError
 from models.green.decimation import (
     BATCH,
-    DOUBLINGS,
     SAME,
     Points,
     chain_self_energies,
@@ -46,19 +44,23 @@ from models.green.decimation import (
     resolvent,
 )
 from models.green.half_space import HalfSpace, Matrices
+from models.green.layer_doubling import (
+    MIRROR,
+    POINTS,
+    Kind,
+    Layer,
+    minus_inverse,
+    multiply,
+    padded,
+    self_energies,
+)
 from models.green.surface_spectra import layer_green
 
 Pair: TypeAlias = tuple[int, int]
-Kind: TypeAlias = Literal["mirror", "inversion", "none"]
-POINTS = 1024
-"""Points that are worked on together."""
-DECAYED = 4e-5
-"""Largest element of g a at which doubling ends: the next a g b is about |z - e| (3 |g a|)^4 at
-most, 1e-16 of |z| and of D."""
+GROUP = 8192
+"""Points whose self-energies are found together."""
 EQUAL = 1e-14
 """Share of the largest element by which a layer may differ from the bulk and still be bulk."""
-UNCHECKED = 2
-"""Doublings before the first look at convergence, which costs a tenth of a doubling."""
 
 
 def layer_functions(
@@ -90,11 +92,13 @@ def layer_functions(
             "which is 0. Use numbers from 0."
         )
         raise ModelInputError(msg)
-    kind = _kind_of(half)
     dtype = np.result_type(half.surface, half.hop, z, float)
     result: Matrices = np.empty((len(pairs), 3, 3, len(z), len(half.hop)), dtype)
     if not result.size:
         return result
+    if half.onsite.shape[-1] == 3:
+        half = _turned_in_memory(half)
+    kind = _kind_of(half)
     if kind == "none":
         _by_wavevector(half, z, pairs, endless, result)
     else:
@@ -102,14 +106,23 @@ def layer_functions(
     return result
 
 
+def _turned_in_memory(half: HalfSpace) -> HalfSpace:
+    """Put the same numbers of all k side by side, for what is done to all k at once."""
+    return HalfSpace(
+        *(
+            np.ascontiguousarray(m.transpose(1, 2, 0)).transpose(2, 0, 1)
+            for m in (half.surface, half.surface_to_bulk, half.onsite, half.hop)
+        )
+    )
+
+
 def _kind_of(half: HalfSpace) -> Kind:
     """Find whether 3 x 3 algebra will do, and with which symmetry of the bulk."""
     onsite, hop, surface = half.onsite, half.hop, half.surface
     if onsite.shape[-1] != 3:
         return "none"
-    layer = np.arange(surface.shape[-1]) // 3
-    far = np.abs(layer[:, None] - layer) > 1
-    if surface[:, far].any() or half.surface_to_bulk[:, :-3].any():
+    further = (surface[:, at : at + 3, at + 6 :] for at in range(0, surface.shape[-1], 3))
+    if half.surface_to_bulk[:, :-3].any() or any(block.any() for block in further):
         return "none"
     scale = SAME * float(np.abs(onsite).max())
 
@@ -122,10 +135,6 @@ def _kind_of(half: HalfSpace) -> Kind:
         return "mirror" if alike else "none"
     alike = small(onsite.imag) and small(hop - hop.swapaxes(1, 2))
     return "inversion" if alike else "none"
-
-
-MIRROR = np.array([1.0, 1.0, -1.0])
-"""P: how the columns of a hop turn under the mirror, after u_z -> i u_z."""
 
 
 # one wavevector after the other
@@ -195,29 +204,40 @@ def _endless_green(half: HalfSpace, k: int, z: Points, deepest: int) -> Matrices
 def _by_points(
     half: HalfSpace, z: Points, pairs: Sequence[Pair], endless: bool, kind: Kind, result: Matrices
 ) -> None:
-    """Fill `result` in pieces that fit into the cache: some k at one z, or all k at some z."""
+    """Fill `result`, some k and z after the other."""
     n_k, layers = len(half.hop), () if endless else _top_layers(half)
     if endless:
         pairs = [(max(0, a - b), max(0, b - a)) for a, b in pairs]
     flat = result.reshape(*result.shape[:3], -1)
-    parts = -(-n_k // POINTS)
-    edges = [n_k * i // parts for i in range(parts + 1)]
-    together = min(len(z), max(1, POINTS // n_k))
+    parts = -(-n_k // GROUP)
     with np.errstate(all="ignore"):  # what is not finite does not converge
-        for first, last in pairwise(edges):
-            of = slice(first, last)
-            blocks = _Blocks(
-                kind, _points_last(half.onsite[of], together, result.dtype),
-                _factor(half.hop[of], together, result.dtype),
-                tuple(_points_last(own[of], together, result.dtype) for own, _ in layers),
-                tuple(None if h is None else _factor(h[of], together, result.dtype)
-                      for _, h in layers),
-            )  # fmt: skip
-            for start in range(0, len(z), together):
-                points = np.repeat(z[start : start + together], last - first)
+        for part in range(parts):
+            first, last = n_k * part // parts, n_k * (part + 1) // parts
+            width = last - first
+            together = min(len(z), max(1, POINTS // width))
+            blocks = _Blocks.of(half, layers, slice(first, last), kind, together, result.dtype)
+            step = together * max(1, GROUP // (width * together))
+            for start in range(0, len(z), step):
+                points = np.repeat(z[start : start + step].astype(result.dtype), width)
                 at = start * n_k + first
-                slots = _Slots(pairs, flat[..., at : at + len(points)])
-                _solve(blocks.cut(len(points)), points.astype(result.dtype), slots, endless)
+                _solve_group(blocks, points, pairs, endless, flat[..., at : at + len(points)])
+
+
+def _solve_group(
+    blocks: _Blocks, z: Points, pairs: Sequence[Pair], endless: bool, result: Matrices
+) -> None:
+    """Fill the result (pairs, 3, 3, n) at points z (n,), for which the blocks come round again."""
+    pieces = []
+    width = blocks.onsite.shape[-1]
+    for start in range(0, len(z), width):
+        size = min(width, len(z) - start)
+        parts = -(-size // POINTS)
+        for part in range(parts):
+            lo, hi = size * part // parts, size * (part + 1) // parts
+            pieces.append((blocks.cut(lo, hi), slice(start + lo, start + hi)))
+    sigmas = self_energies(blocks.kind, [Layer(b.onsite, b.hop, z[of]) for b, of in pieces])
+    for (own, of), sigma in zip(pieces, sigmas, strict=True):
+        _solve(own, z[of], sigma, _Slots(pairs, result[..., of]), endless)
 
 
 def _top_layers(half: HalfSpace) -> list[tuple[Matrices, Matrices | None]]:
@@ -271,14 +291,26 @@ class _Blocks:
     next: tuple[Matrices | None, ...]
     """H_l of these, left factors; None is the hop of the bulk."""
 
-    def cut(self, points: int) -> _Blocks:
-        """Keep the first points."""
+    @classmethod
+    def of(
+        cls, half: HalfSpace, layers: Sequence[tuple[Matrices, Matrices | None]], of: slice,
+        kind: Kind, repeats: int, dtype: np.dtype[Any],
+    ) -> _Blocks:  # fmt: skip
+        """Take the blocks of some k, so many times over."""
+        return cls(
+            kind, _points_last(half.onsite[of], repeats, dtype),
+            _factor(half.hop[of], repeats, dtype),
+            tuple(_points_last(own[of], repeats, dtype) for own, _ in layers),
+            tuple(None if h is None else _factor(h[of], repeats, dtype) for _, h in layers),
+        )  # fmt: skip
+
+    def cut(self, first: int, last: int) -> _Blocks:
+        """Keep some points."""
         n = self.onsite.shape[-1]
-        if n == points:
-            return self
 
         def kept(m: Matrices) -> Matrices:
-            return m[..., : points * (m.shape[-1] // n)]
+            each = m.shape[-1] // n
+            return m[..., first * each : last * each]
 
         return replace(
             self, onsite=kept(self.onsite), hop=kept(self.hop), own=tuple(map(kept, self.own)),
@@ -287,45 +319,43 @@ class _Blocks:
 
 
 class _Slots:
-    """Where each G_ll' goes: into the result, or aside if nobody asked for it."""
+    """Where each G_ll' is worked out, before it goes to the result."""
 
     def __init__(self, pairs: Sequence[Pair], result: Matrices) -> None:
+        self._pairs, self._result = pairs, result
         self._slots: dict[Pair, Matrices] = {}
-        self._copies: list[tuple[Matrices, Pair]] = []
-        self._shape, self._dtype = result.shape[1:], result.dtype
-        for pair, slot in zip(pairs, result, strict=True):
-            if pair in self._slots:
-                self._copies.append((slot, pair))
-            else:
-                self._slots[pair] = slot
+        self._asked = set(pairs)
         self.rows = 1 + max(min(pair) for pair in pairs)
         """Layers whose G_ll is needed."""
 
     def take(self, row: int, column: int) -> Matrices:
-        """Give the array to write G_ll' to, (3, 3, n)."""
+        """Give the array for G_ll', (3, 3, n)."""
         if (row, column) not in self._slots:
-            self._slots[row, column] = np.empty(self._shape, self._dtype)
+            self._slots[row, column] = padded(self._result.shape[1:], self._result.dtype)
         return self._slots[row, column]
 
     def right(self, row: int) -> int:
         """Last column needed beside the diagonal element of a row."""
-        return max(b for a, b in [*self._slots, (row, row)] if a == row)
+        return max(b for a, b in [*self._asked, (row, row)] if a == row)
 
     def below(self, column: int) -> int:
         """Last row needed below the diagonal element of a column."""
-        return max(a for a, b in [*self._slots, (column, column)] if b == column)
+        return max(a for a, b in [*self._asked, (column, column)] if b == column)
 
     def copy(self) -> None:
-        """Fill the slots of pairs that were asked for twice."""
-        for slot, pair in self._copies:
+        """Fill the result.
+
+        Its rows often lie 2^n bytes apart and drive each other out of the cache, so that
+        it is cheaper to write it once than to work in it.
+        """
+        for slot, pair in zip(self._result, self._pairs, strict=True):
             slot[...] = self._slots[pair]
 
 
-def _solve(blocks: _Blocks, z: Points, slots: _Slots, endless: bool) -> None:
+def _solve(blocks: _Blocks, z: Points, sigma: Matrices, slots: _Slots, endless: bool) -> None:
     """Fill the slots at points z (n,)."""
     mirror = blocks.kind == "mirror"
-    sigma = _double_mirror(blocks, z) if mirror else _double_inversion(blocks, z)
-    scratch = np.empty_like(sigma)
+    scratch = padded(sigma.shape, sigma.dtype)
     if endless:
         both = sigma + (_turned(sigma) if mirror else sigma.swapaxes(0, 1))
         _resolvent(z, blocks.onsite, both, slots.take(0, 0), scratch, mirror)
@@ -336,15 +366,15 @@ def _solve(blocks: _Blocks, z: Points, slots: _Slots, endless: bool) -> None:
         if mirror:
             right = max(right, below)
         for m in range(layer, max(right, layer + (not last))):
-            _multiply(slots.take(layer, m), chain.x(m), slots.take(layer, m + 1), scratch)
+            multiply(slots.take(layer, m), chain.x(m), slots.take(layer, m + 1), scratch)
         for m in range(layer, below):
             if mirror:
                 slots.take(m + 1, layer)[...] = slots.take(layer, m + 1).swapaxes(0, 1)
             else:
-                _multiply(chain.y(m), slots.take(m, layer), slots.take(m + 1, layer), scratch)
+                multiply(chain.y(m), slots.take(m, layer), slots.take(m + 1, layer), scratch)
         if not last:
             following = slots.take(layer + 1, layer + 1)
-            _multiply(chain.y(layer), slots.take(layer, layer + 1), following, scratch)
+            multiply(chain.y(layer), slots.take(layer, layer + 1), following, scratch)
             following += chain.g(layer + 1)
     slots.copy()
 
@@ -377,13 +407,13 @@ def _close(
     mirror = blocks.kind == "mirror"
 
     def steps(hop: Matrices, g: Matrices) -> tuple[Matrices, Matrices]:
-        x = _multiply(hop, g, np.empty_like(g), scratch)
+        x = multiply(hop, g, padded(g.shape, g.dtype), scratch)
         if mirror:
             return x, x.swapaxes(0, 1)
-        return x, _multiply(g, _adjoint(hop), np.empty_like(g), scratch)
+        return x, multiply(g, _adjoint(hop), padded(g.shape, g.dtype), scratch)
 
     def free(layer: int) -> Matrices:
-        return np.empty_like(sigma) if layer or top is None else top
+        return padded(sigma.shape, sigma.dtype) if layer or top is None else top
 
     count = len(blocks.own)
     g = _resolvent(z, blocks.onsite, sigma, free(count), scratch, mirror)
@@ -396,7 +426,7 @@ def _close(
             x, y = steps(hop, g)
             # the real S is symmetric: its factors may change places, so that H is on the left
             factors = (hop, y) if mirror else (x, _adjoint(hop))
-            below = _multiply(*factors, np.empty_like(sigma), scratch)
+            below = multiply(*factors, padded(sigma.shape, sigma.dtype), scratch)
         g = _resolvent(z, blocks.own[layer], below, free(layer), scratch, mirror)
         for kept, new in zip((chain.functions, chain.right, chain.left), (g, x, y), strict=True):
             kept.insert(0, new)
@@ -412,18 +442,6 @@ def _adjoint(matrix: Matrices) -> Matrices:
     return matrix.conj().swapaxes(0, 1)
 
 
-def _multiply(a: Matrices, b: Matrices, out: Matrices, scratch: Matrices) -> Matrices:
-    """Matrix product; real `a` may be twice as wide, each number for both parts of a complex b."""
-    given = out
-    if a.dtype != b.dtype:
-        b, out, scratch = b.view(float), out.view(float), scratch.view(float)
-    np.multiply(a[:, 0, None], b[None, 0], out=out)
-    for i in (1, 2):
-        np.multiply(a[:, i, None], b[None, i], out=scratch)
-        np.add(out, scratch, out=out)
-    return given
-
-
 def _resolvent(
     z: Points, own: Matrices, below: Matrices, out: Matrices, scratch: Matrices, symmetric: bool
 ) -> Matrices:
@@ -431,138 +449,4 @@ def _resolvent(
     m = np.add(own, below)
     for i in range(3):
         m[i, i] -= z
-    return _minus_inverse(m, out, scratch, symmetric)
-
-
-def _minus_inverse(m: Matrices, out: Matrices, scratch: Matrices, symmetric: bool) -> Matrices:
-    """-m^-1 by cofactors."""
-    spare, det = scratch[0, 0], scratch[0, 1]
-    for i in range(3):
-        for j in range(i if symmetric else 0, 3):
-            (a, b), (c, d) = ((i + 1) % 3, (i + 2) % 3), ((j + 1) % 3, (j + 2) % 3)
-            np.multiply(m[a, c], m[b, d], out=out[j, i])
-            np.multiply(m[a, d], m[b, c], out=spare)
-            out[j, i] -= spare
-    np.multiply(m[0, 0], out[0, 0], out=det)
-    for i in (1, 2):
-        np.multiply(m[0, i], out[i, 0], out=spare)
-        det += spare
-    np.divide(-1.0, det, out=det)
-    if symmetric:
-        for i, j in ((0, 1), (0, 2), (1, 2)):
-            out[i, j] = out[j, i]
-    out *= det
-    return out
-
-
-# the order of the six numbers of c: every row but for its z-z is a slice
-XX, XY, XZ, YY, ZZ, YZ = range(6)
-ROW_X, ROW_Y, REST_Y, NORMAL = slice(0, 3), slice(1, 6, 2), slice(3, 6, 2), slice(2, 6, 3)
-
-
-def _double_mirror(blocks: _Blocks, z: Points) -> Matrices:
-    """Self-energy of the bulk below a layer of it, (3, 3, n), in the "mirror" form.
-
-    Half of what is left of a layer, A + 2 Sigma(even) - z, is kept in k, and Sigma(odd).
-    """
-    n = len(z)
-    dtype: np.dtype[Any] = z.dtype
-    c, u, y, k = np.empty((4, 6, n), dtype)
-    g, t, scratch = np.empty((3, 3, n), dtype)
-    hop = blocks.hop if blocks.hop.dtype == dtype else blocks.hop[..., ::2]
-    start = np.zeros((6, n), dtype)
-    for at, (i, j) in {XX: (0, 0), XY: (0, 1), YY: (1, 1), ZZ: (2, 2)}.items():
-        start[at] = 0.5 * blocks.onsite[i, j]
-    for at in (XX, YY, ZZ):
-        start[at] -= 0.5 * z
-    k[:] = start
-    c[ROW_X] = hop[0]
-    c[YY], c[YZ], c[ZZ] = hop[1, 1], hop[1, 2], hop[2, 2]
-    for at in (XZ, YZ, ZZ):
-        np.negative(c[at], out=c[at])
-    det, spare, v = t[0], t[1], y
-    y = y.reshape(2, 3, n)
-    for doubling in range(DOUBLINGS):
-        # g+ = (xx, xy, yy) and g- from the halves
-        np.multiply(k[XY], k[XY], out=det)
-        np.multiply(k[XX], k[YY], out=spare)
-        det -= spare
-        np.divide(0.5, det, out=det)
-        np.multiply(k[YY], det, out=g[0])
-        np.multiply(k[XX], det, out=g[2])
-        np.negative(det, out=det)
-        np.multiply(k[XY], det, out=g[1])
-        # y = g+ c, rows x and y
-        np.multiply(g[:2, None], c[None, ROW_X], out=y)
-        second = u.reshape(2, 3, n)
-        np.multiply(g[1:, None], c[None, ROW_Y], out=second)
-        y += second
-        # u = c y
-        np.multiply(c[XX], y[0], out=u[ROW_X])
-        np.multiply(c[XY], y[1], out=scratch)
-        u[ROW_X] += scratch
-        np.multiply(c[XY], y[0, 1:], out=u[REST_Y])
-        np.multiply(c[YY], y[1, 1:], out=scratch[:2])
-        u[REST_Y] += scratch[:2]
-        np.multiply(c[XZ], y[0, 2], out=u[ZZ])
-        np.multiply(c[YZ], y[1, 2], out=scratch[0])
-        u[ZZ] += scratch[0]
-        # t = g- c, row z; v = c t
-        np.divide(-0.5, k[ZZ], out=scratch[0])
-        np.multiply(c[NORMAL], scratch[0], out=t[:2])
-        np.multiply(c[ZZ], scratch[0], out=t[2])
-        decay = max(_largest(y), _largest(t)) if doubling >= UNCHECKED else 1.0
-        np.multiply(c[XZ], t, out=v[ROW_X])
-        np.multiply(c[YZ], t[1:], out=v[REST_Y])
-        np.multiply(c[ZZ], t[2], out=v[ZZ])
-        np.subtract(u, v, out=c)
-        u += v
-        k += u
-        if decay <= DECAYED:
-            return _full(k - start)
-    raise _not_converged(z)
-
-
-def _full(six: Matrices) -> Matrices:
-    """The symmetric matrix of six numbers, (3, 3, n)."""
-    return six[[XX, XY, XZ, XY, YY, YZ, XZ, YZ, ZZ]].reshape(3, 3, -1)
-
-
-def _largest(array: Matrices) -> float:
-    """Largest real or imaginary part; nan if there is one."""
-    parts = array.view(float)
-    return max(float(parts.max()), -float(parts.min()))
-
-
-def _double_inversion(blocks: _Blocks, z: Points) -> Matrices:
-    """Self-energy of the bulk below a layer of it, (3, 3, n), in the "inversion" form."""
-    a, b = blocks.hop.copy(), blocks.hop.conj()
-    k = blocks.onsite.copy()
-    for i in range(3):
-        k[i, i] -= z
-    sigma = np.zeros_like(k)
-    g, y, w, update, scratch = np.empty((5, *k.shape), k.dtype)
-    for _ in range(DOUBLINGS):
-        _minus_inverse(k, g, scratch, symmetric=True)
-        _multiply(g, b, w, scratch)
-        _multiply(g, a, y, scratch)
-        decay = max(_largest(y), _largest(w))
-        _multiply(a, w, update, scratch)
-        _multiply(a, y, g, scratch)
-        a, g = g, a
-        _multiply(b, w, g, scratch)
-        b, g = g, b
-        sigma += update
-        k += update
-        k += update.swapaxes(0, 1)
-        if decay <= DECAYED:
-            return sigma
-    raise _not_converged(z)
-
-
-def _not_converged(z: Points) -> NumericsError:
-    return NumericsError(
-        f"The half space does not converge at z from {z.real.min():.6g} to {z.real.max():.6g} "
-        f"(at most {DOUBLINGS} doublings). A real squared frequency must lie outside the bulk "
-        "bands. Move it, or give it an imaginary part."
-    )
+    return minus_inverse(m, out, scratch, symmetric)
