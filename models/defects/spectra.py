@@ -19,8 +19,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.polynomial import Polynomial
 
-from models.defects.perturbation import Defect
+from models.defects.perturbation import Defect, Numbers
 from models.defects.symmetry import SymmetryBlock, blocks_along, symmetry_blocks
 from models.protocol import ComplexArray, FloatArray, IntArray
 
@@ -47,18 +48,22 @@ def line_weights(etas: FloatArray) -> FloatArray:
     return weights
 
 
-def extrapolate(g: ComplexArray, etas: FloatArray) -> ComplexArray:
+def extrapolate(g: ComplexArray, etas: FloatArray, omega: FloatArray, top: float) -> ComplexArray:
     """Bring a host's Green's function to the real axis.
 
     Parameters
     ----------
     g : (lines, n, 3n, 3n), at (omega + i eta_j)^2
+    etas : (lines,), ascending
+    top : highest squared frequency of the host, above which its function is real
 
     Returns
     -------
     (2, n, 3n, 3n): from all lines, and without the first, to compare with
     """
-    return np.asarray(np.tensordot(line_weights(etas), g, axes=1))
+    found = np.asarray(np.tensordot(line_weights(etas), g, axes=1))
+    found.imag[:, omega**2 > top] = 0
+    return found
 
 
 def host_dos(g: ComplexArray, omega: FloatArray) -> FloatArray:
@@ -79,7 +84,8 @@ def impurity_dos(defect: Defect, g: ComplexArray, omega: FloatArray) -> FloatArr
 
     Parameters
     ----------
-    g : (n, 3n, 3n), the host among the touched sites on the real axis
+    g : (n, 3n, 3n), the host among the touched sites
+    omega : (n,), on the real axis
     """
     own = defect.impurity_coordinates.ravel()
     w, h = defect.equation(g, omega.astype(complex) ** 2)
@@ -93,19 +99,20 @@ def impurity_dos(defect: Defect, g: ComplexArray, omega: FloatArray) -> FloatArr
 class Determinants:
     """det[1 - delta L G] of every block on the real axis, free poles of atoms divided out."""
 
-    omega: FloatArray
+    omega: Numbers
     values: ComplexArray
     """(blocks, n), positive at omega = 0."""
     degeneracy: IntArray
     """(blocks,)."""
 
 
-def find_determinants(defect: Defect, g: ComplexArray, omega: FloatArray) -> Determinants:
+def find_determinants(defect: Defect, g: ComplexArray, omega: Numbers) -> Determinants:
     """Give the determinants of all blocks.
 
     Parameters
     ----------
-    g : (n, 3n, 3n), the host among the touched sites on the real axis
+    g : (n, 3n, 3n), the host among the touched sites
+    omega : (n,), on the real axis, or complex
     """
     blocks = symmetry_blocks(defect)
     w, _ = defect.equation(g, omega.astype(complex) ** 2)
@@ -122,10 +129,17 @@ def _determinant(defect: Defect, block: SymmetryBlock, w: ComplexArray) -> Compl
     return np.asarray((-1) ** extra * inside)
 
 
-def states_change(determinants: Determinants) -> FloatArray:
-    """Delta N: states of the defect crystal below a frequency minus those of the host, (n,)."""
+def states_change(determinants: Determinants, top: float, end: int) -> FloatArray:
+    """Delta N: states of the defect crystal below a frequency minus those of the host, (n,).
+
+    Parameters
+    ----------
+    top : highest squared frequency of the host; localised modes above it are not counted
+    end : what Delta N is from there on: 3 for each atom on the surface, less the localised modes
+    """
     phases = np.unwrap(np.angle(determinants.values), axis=1)
-    return np.asarray(-(determinants.degeneracy @ phases) / np.pi)
+    states = -(determinants.degeneracy @ phases) / np.pi
+    return np.where(determinants.omega**2 > top, float(end), states)
 
 
 def dos_change(omega: FloatArray, states: FloatArray) -> FloatArray:
@@ -165,11 +179,9 @@ def _resonance(omega: FloatArray, d: ComplexArray) -> tuple[float, float]:
     near = slice(start, start + 4)
     middle, step = omega[falls[0]], omega[falls[0] + 1] - omega[falls[0]]
     u = (omega[near] - middle) / step  # the fall lies at 0 <= u <= 1
-    real, imaginary = (
-        np.polynomial.Polynomial.fit(u, f, len(u) - 1) for f in (d.real[near], d.imag[near])
-    )
-    roots = real.roots()
-    u0 = float(roots[np.argmin(np.abs(roots - 0.5))].real)
+    real, imaginary = (Polynomial.fit(u, f, 3) for f in (d.real[near], d.imag[near]))
+    roots = np.asarray(real.roots(), dtype=np.complex128)
+    u0 = float(roots[np.abs(roots - 0.5).argmin()].real)
     frequency = float(middle + step * u0)
     width = 2 * abs(imaginary(u0)) / abs(real.deriv()(u0)) * step
     return frequency, float(width) if width <= BROAD * frequency else np.nan
@@ -183,7 +195,8 @@ def find_peaks(omega: FloatArray, dos: FloatArray) -> FloatArray:
     omega : (n,), evenly spaced
     dos : (n, ...)
     """
-    top = np.clip(dos.argmax(axis=0), 1, len(omega) - 2)[None]
+    peak = np.asarray(dos.argmax(axis=0), dtype=np.int64)
+    top = np.clip(peak, 1, len(omega) - 2)[None]
     left, middle, right = (np.take_along_axis(dos, top + i, axis=0)[0] for i in (-1, 0, 1))
     bend = left - 2 * middle + right
     aside = np.where(bend < 0, (left - right) / np.where(bend < 0, 2 * bend, 1.0), 0.0)

@@ -2,12 +2,10 @@
 
 import numpy as np
 import pytest
-from defect_hosts import bonds
+from defect_hosts import SC_SHELLS, bonds
 
 from models.defects.perturbation import adatoms, group, substitution
 from models.defects.symmetry import blocks_along, find_operations, symmetry_blocks
-
-SC_SHELLS = [(1.0, 1.0), (2.0, 1.0)]
 
 
 def single(crystal="sc", surface="100", layer=0, endless=False):
