@@ -10,8 +10,8 @@ a layer, of which pair forces give one of two:
   layer by twice the even part of it, and c becomes u - v: 33 products of numbers;
 * "inversion" (A real, H symmetric): A, H and H+ stay symmetric, 150 products of numbers.
 
-Few points need as many doublings as the slowest. Pieces that fit into the cache are doubled
-until many of their points have converged; the others wait, and go on together.
+Few points need as many doublings as the slowest. Pieces of the points are doubled until many of
+theirs have converged; the others wait, and go on together.
 
 Units: squared frequency. Axes: (row, column, point); a point is a pair (z, k).
 Source: M. P. Lopez Sancho et al., J. Phys. F 15, 851 (1985).
@@ -19,7 +19,7 @@ Source: M. P. Lopez Sancho et al., J. Phys. F 15, 851 (1985).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -32,8 +32,9 @@ from models.green.half_space import Matrices
 from models.protocol import FloatArray, IntArray
 
 Kind: TypeAlias = Literal["mirror", "inversion", "none"]
-POINTS = 700
-"""Points that are worked on together: as many as half of the second cache has room for."""
+ROW = 32768
+"""Bytes of a row of points that are worked on together, at most. Rows of 8 kB, 39 of which fit
+into the second cache, took a fifth to two fifths longer: calls then cost more than memory."""
 DECAYED = 4e-5
 """Largest element of g a at which a point is done: the next a g b is about |z - e| (3 |g a|)^4
 at most, 1e-16 of |z| and of D."""
@@ -43,16 +44,15 @@ DONE = 0.35
 """Share of the points of a piece that must be done for the others to be worth moving."""
 FEW = 100
 """So few points are not moved: calls cost more than numbers."""
-ODD = 24
-"""Numbers between rows, so that rows of 2^n points do not share their places in the cache."""
 MIRROR = np.array([1.0, 1.0, -1.0])
 """P: how the columns of a hop turn under the mirror, after u_z -> i u_z."""
 
 
-def padded(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Matrices:
-    """An empty array, its rows a little apart."""
-    array: Matrices = np.empty((*shape[:-1], shape[-1] + ODD), dtype)
-    return array[..., : shape[-1]]
+def parts(count: int, dtype: np.dtype[Any]) -> Iterator[slice]:
+    """Cut points into pieces of about the same size that are worked on together."""
+    pieces = -(-count // max(1, ROW // dtype.itemsize))
+    for piece in range(pieces):
+        yield slice(count * piece // pieces, count * (piece + 1) // pieces)
 
 
 @dataclass(frozen=True)
@@ -77,12 +77,12 @@ def self_energies(kind: Kind, layers: Sequence[Layer]) -> list[Matrices]:
     form: type[_Mirror | _Inversion] = _Mirror if kind == "mirror" else _Inversion
     edges = np.cumsum([0, *(len(layer.z) for layer in layers)])
     z = np.concatenate([layer.z for layer in layers])
-    results = padded((form.results, len(z)), z.dtype)
+    results = np.empty((form.results, len(z)), z.dtype)
     waiting: list[tuple[Matrices, IntArray]] = []
 
     def go_on(piece: _Mirror | _Inversion, points: IntArray) -> None:
         """Double a piece until many of its points are done; let the others wait."""
-        done = _double(piece, z[points])
+        done = _double(piece, z, points)
         rest = np.flatnonzero(~done)
         if len(rest):
             waiting.append((piece.state.take(rest, axis=1), points[rest]))
@@ -95,8 +95,7 @@ def self_energies(kind: Kind, layers: Sequence[Layer]) -> list[Matrices]:
     while waiting:
         state, points = (np.concatenate(x, axis=-1) for x in zip(*waiting, strict=True))
         waiting.clear()
-        for at in range(0, len(points), POINTS):
-            of = slice(at, at + POINTS)
+        for of in parts(len(points), z.dtype):
             piece = form(len(points[of]), z.dtype)
             piece.state[...] = state[:, of]
             go_on(piece, points[of])
@@ -107,7 +106,7 @@ def self_energies(kind: Kind, layers: Sequence[Layer]) -> list[Matrices]:
     ]
 
 
-def _double(piece: _Mirror | _Inversion, z: Points) -> NDArray[np.bool_]:
+def _double(piece: _Mirror | _Inversion, z: Points, points: IntArray) -> NDArray[np.bool_]:
     """Double until all points are done, or enough of many: which ones are."""
     for doubling in range(DOUBLINGS):
         largest = piece.double(look=doubling >= piece.unchecked)
@@ -116,10 +115,10 @@ def _double(piece: _Mirror | _Inversion, z: Points) -> NDArray[np.bool_]:
         done = largest <= DECAYED
         if np.iscomplexobj(z):
             done = done.reshape(-1, 2).all(axis=1)
-        share = np.count_nonzero(done) / len(z)
-        if share == 1 or (share >= DONE and len(z) > FEW):
+        share = np.count_nonzero(done) / len(points)
+        if share == 1 or (share >= DONE and len(points) > FEW):
             return done
-    bad = z[~done]
+    bad = z[points][~done]
     msg = (
         f"The half space does not converge at z = {bad[0]:.6g} (at most {DOUBLINGS} doublings). A "
         "real squared frequency must lie outside the bulk bands. Move it, or give it an imaginary "
@@ -146,7 +145,7 @@ class _Mirror:
 
     def __init__(self, points: int, dtype: np.dtype[Any], unchecked: int = 0) -> None:
         self.unchecked = unchecked
-        rows = padded((39, points), dtype)
+        rows = np.empty((39, points), dtype)
         self.state, self.result = rows[:12], rows[6:12]
         self.work = rows[12:]
 
@@ -173,9 +172,9 @@ class _Mirror:
     @classmethod
     def sigma(cls, layer: Layer, result: Matrices) -> Matrices:
         """The self-energy."""
-        six = cls.offset(layer, padded(result.shape, result.dtype))
+        six = cls.offset(layer, np.empty(result.shape, result.dtype))
         np.subtract(result, six, out=six)
-        sigma = padded((3, 3, len(layer.z)), result.dtype)
+        sigma = np.empty((3, 3, len(layer.z)), result.dtype)
         sigma[0], sigma[1, 1:], sigma[2, 2] = six[ROW_X], six[REST_Y], six[ZZ]
         sigma[1, 0], sigma[2, 0], sigma[2, 1] = six[XY], six[XZ], six[YZ]
         return sigma
@@ -229,7 +228,7 @@ class _Inversion:
 
     def __init__(self, points: int, dtype: np.dtype[Any], unchecked: int = 0) -> None:
         self.unchecked = unchecked
-        self.state, self.work = padded((36, points), dtype), padded((36, points), dtype)
+        self.state, self.work = np.empty((36, points), dtype), np.empty((36, points), dtype)
         self.result = self.state[27:]
 
     def start(self, layer: Layer) -> None:

@@ -9,16 +9,7 @@ A_l its own block, H_l its coupling to the next and S_l what lies below it adds,
     G_m+1,m+1 = g_m+1 + Y_m G_m,m+1 downwards.
 
 Layers that are like the bulk share its g. Where forces reach one layer only, all this is 3 x 3
-algebra, written out over arrays with the points last: at this order a batched inverse of LAPACK
-costs ten times as much. Doubling then uses the symmetry of a layer; pair forces give it one of
-two:
-
-* "mirror" (real; A has no x-z and y-z elements, c = H P symmetric, P = diag(1, 1, -1)): what
-  is left after each doubling has the same form, so that its function falls into g+ (x, y) and
-  g- (z). With u = c g+ c and v = c g- c, all symmetric, the self-energy grows by u + v, the
-  layer by twice the even part of it, and c becomes u - v: 33 products of numbers;
-* "inversion" (A real, H symmetric): A, H and H+ stay symmetric, 135 products of numbers.
-
+algebra, written out over arrays with the points last, as in `layer_doubling`.
 Anything else goes through `decimation`, one wavevector after the other.
 
 Units: squared frequency for matrices and z. Axes: (row, column, point) inside; a point is a
@@ -46,18 +37,18 @@ from models.green.decimation import (
 from models.green.half_space import HalfSpace, Matrices
 from models.green.layer_doubling import (
     MIRROR,
-    POINTS,
+    ROW,
     Kind,
     Layer,
     minus_inverse,
     multiply,
-    padded,
+    parts,
     self_energies,
 )
 from models.green.surface_spectra import layer_green
 
 Pair: TypeAlias = tuple[int, int]
-GROUP = 8192
+GROUP = 16384
 """Points whose self-energies are found together."""
 EQUAL = 1e-14
 """Share of the largest element by which a layer may differ from the bulk and still be bulk."""
@@ -209,12 +200,12 @@ def _by_points(
     if endless:
         pairs = [(max(0, a - b), max(0, b - a)) for a, b in pairs]
     flat = result.reshape(*result.shape[:3], -1)
-    parts = -(-n_k // GROUP)
+    count = -(-n_k // GROUP)
     with np.errstate(all="ignore"):  # what is not finite does not converge
-        for part in range(parts):
-            first, last = n_k * part // parts, n_k * (part + 1) // parts
+        for part in range(count):
+            first, last = n_k * part // count, n_k * (part + 1) // count
             width = last - first
-            together = min(len(z), max(1, POINTS // width))
+            together = min(len(z), max(1, ROW // (width * result.dtype.itemsize)))
             blocks = _Blocks.of(half, layers, slice(first, last), kind, together, result.dtype)
             step = together * max(1, GROUP // (width * together))
             for start in range(0, len(z), step):
@@ -230,11 +221,8 @@ def _solve_group(
     pieces = []
     width = blocks.onsite.shape[-1]
     for start in range(0, len(z), width):
-        size = min(width, len(z) - start)
-        parts = -(-size // POINTS)
-        for part in range(parts):
-            lo, hi = size * part // parts, size * (part + 1) // parts
-            pieces.append((blocks.cut(lo, hi), slice(start + lo, start + hi)))
+        for of in parts(min(width, len(z) - start), z.dtype):
+            pieces.append((blocks.cut(of), slice(start + of.start, start + of.stop)))
     sigmas = self_energies(blocks.kind, [Layer(b.onsite, b.hop, z[of]) for b, of in pieces])
     for (own, of), sigma in zip(pieces, sigmas, strict=True):
         _solve(own, z[of], sigma, _Slots(pairs, result[..., of]), endless)
@@ -304,13 +292,13 @@ class _Blocks:
             tuple(None if h is None else _factor(h[of], repeats, dtype) for _, h in layers),
         )  # fmt: skip
 
-    def cut(self, first: int, last: int) -> _Blocks:
+    def cut(self, of: slice) -> _Blocks:
         """Keep some points."""
         n = self.onsite.shape[-1]
 
         def kept(m: Matrices) -> Matrices:
             each = m.shape[-1] // n
-            return m[..., first * each : last * each]
+            return m[..., of.start * each : of.stop * each]
 
         return replace(
             self, onsite=kept(self.onsite), hop=kept(self.hop), own=tuple(map(kept, self.own)),
@@ -331,7 +319,7 @@ class _Slots:
     def take(self, row: int, column: int) -> Matrices:
         """Give the array for G_ll', (3, 3, n)."""
         if (row, column) not in self._slots:
-            self._slots[row, column] = padded(self._result.shape[1:], self._result.dtype)
+            self._slots[row, column] = np.empty(self._result.shape[1:], self._result.dtype)
         return self._slots[row, column]
 
     def right(self, row: int) -> int:
@@ -355,7 +343,7 @@ class _Slots:
 def _solve(blocks: _Blocks, z: Points, sigma: Matrices, slots: _Slots, endless: bool) -> None:
     """Fill the slots at points z (n,)."""
     mirror = blocks.kind == "mirror"
-    scratch = padded(sigma.shape, sigma.dtype)
+    scratch = np.empty(sigma.shape, sigma.dtype)
     if endless:
         both = sigma + (_turned(sigma) if mirror else sigma.swapaxes(0, 1))
         _resolvent(z, blocks.onsite, both, slots.take(0, 0), scratch, mirror)
@@ -407,13 +395,13 @@ def _close(
     mirror = blocks.kind == "mirror"
 
     def steps(hop: Matrices, g: Matrices) -> tuple[Matrices, Matrices]:
-        x = multiply(hop, g, padded(g.shape, g.dtype), scratch)
+        x = multiply(hop, g, np.empty(g.shape, g.dtype), scratch)
         if mirror:
             return x, x.swapaxes(0, 1)
-        return x, multiply(g, _adjoint(hop), padded(g.shape, g.dtype), scratch)
+        return x, multiply(g, _adjoint(hop), np.empty(g.shape, g.dtype), scratch)
 
     def free(layer: int) -> Matrices:
-        return padded(sigma.shape, sigma.dtype) if layer or top is None else top
+        return np.empty(sigma.shape, sigma.dtype) if layer or top is None else top
 
     count = len(blocks.own)
     g = _resolvent(z, blocks.onsite, sigma, free(count), scratch, mirror)
@@ -426,7 +414,7 @@ def _close(
             x, y = steps(hop, g)
             # the real S is symmetric: its factors may change places, so that H is on the left
             factors = (hop, y) if mirror else (x, _adjoint(hop))
-            below = multiply(*factors, padded(sigma.shape, sigma.dtype), scratch)
+            below = multiply(*factors, np.empty(sigma.shape, sigma.dtype), scratch)
         g = _resolvent(z, blocks.own[layer], below, free(layer), scratch, mirror)
         for kept, new in zip((chain.functions, chain.right, chain.left), (g, x, y), strict=True):
             kept.insert(0, new)

@@ -11,6 +11,7 @@ from known import known
 from models.crystal.faces import FACES, find_pairs
 from models.errors import ModelInputError, NumericsError
 from models.forces.pair_forces import LennardJones, Springs
+from models.green import layer_doubling
 from models.green import layer_functions as module
 from models.green.half_space import HalfSpace, half_space_of
 from models.green.layer_functions import layer_functions
@@ -251,7 +252,9 @@ def test_a_value_belongs_to_its_point(name, points, monkeypatch):
         alone = layer_functions(half.at(k), z[at : at + 1], PAIRS[:7])
         assert apart(together[..., at : at + 1, k : k + 1], alone) < 1e-13
     for size in (20, 53 * 2 - 1, 53 * 3):
-        monkeypatch.setattr(module, "POINTS", size)
+        monkeypatch.setattr(module, "ROW", size * together.itemsize)
+        monkeypatch.setattr(layer_doubling, "ROW", size * together.itemsize)
+        monkeypatch.setattr(layer_doubling, "FEW", 5)
         assert apart(layer_functions(half, z, PAIRS[:7]), together) < 1e-13
 
 
