@@ -229,7 +229,7 @@ def check_grains(model: Model, points: Sequence[Any]) -> None:
     """Check that grains give the same bytes in any order, and join to the whole."""
     for p in points:
         forwards, backwards = Evaluator(model), Evaluator(model)
-        for stage in model.stages:
+        for stage in _felt(model, p):
             parts = model.parts(stage, p)
             alone = {part: forwards.grain(stage, [p], part) for part in parts}
             for part in parts[::-2] + parts[-2::-2]:
@@ -262,7 +262,7 @@ def check_batches(model: Model, points: Sequence[Any]) -> None:
     for stage in model.stages:
         for _, group in groupby(sorted(points, key=shape), key=shape):
             alike = list(group)
-            if stage.batch_of(alike[0]) == 1:
+            if stage.batch_of(alike[0]) == 1 or stage not in _felt(model, alike[0]):
                 continue
             for part in model.parts(stage, alike[0]):
                 alone = [Evaluator(model).grain(stage, [p], part) for p in alike]
@@ -320,6 +320,8 @@ def check_shape_parameters(model: Model, points: Sequence[Any]) -> None:
                          f"{agree} the grains of stage {stage.name!r} do not.")  # fmt: skip
                 _require(stage.cost(p, parts[-1]) == stage.cost(q, parts[-1]),
                          f"{agree} the costs of stage {stage.name!r} do not.")  # fmt: skip
+                _require(stage.reads(p) == stage.reads(q),
+                         f"{agree} what stage {stage.name!r} reads does not.")  # fmt: skip
 
 
 def check_depends_on(model: Model, points: Sequence[Any]) -> None:
@@ -332,6 +334,8 @@ def check_depends_on(model: Model, points: Sequence[Any]) -> None:
     for stage in model.stages:
         for p in points:
             for q in _changed(model, p, points, model.depends_at(stage, p)):
+                if not all(stage in _felt(model, at) for at in (p, q)):
+                    continue
                 changed = [n for n in type(p).model_fields if getattr(p, n) != getattr(q, n)]
                 _equal(whole(stage, q), whole(stage, p),
                        f"Stage {stage.name!r} depends on one of {', '.join(changed)}, which "
@@ -368,13 +372,22 @@ def _equal(a: Arrays, b: Arrays, what: str) -> None:
         _require(_same(a[name], b[name]), f"{what} ({name!r}).")
 
 
+def _felt(model: Model, p: Any) -> list[Stage]:
+    """Give the stages that a point can want: those of variables and what they read there."""
+    felt: set[str] = set()
+    for stage in reversed(model.stages):
+        if stage.variables or stage.name in felt:
+            felt |= {stage.name, *stage.reads(p)}
+    return [s for s in model.stages if s.name in felt]
+
+
 def _grains(
     model: Model, points: Sequence[Any]
 ) -> Iterator[tuple[Stage, Any, Part, dict[str, Arrays]]]:
     """First and last grain of every stage of every point, with the inputs of one call."""
     for p in points:
         evaluator = Evaluator(model)
-        for stage in model.stages:
+        for stage in _felt(model, p):
             parts = model.parts(stage, p)
             for part in dict.fromkeys((parts[0], parts[-1])):
                 yield stage, p, part, _inputs(evaluator, stage, p, part)

@@ -213,8 +213,9 @@ def add_tree(partials: Sequence[Arrays]) -> Arrays:
 
 
 def add(a: Arrays, b: Arrays) -> Arrays:
-    """Add two partial sums, name by name."""
-    return {name: a[name] + b[name] for name in a}
+    """Add two partial sums, name by name; what only one of them has joins as it is."""
+    both = {name: a[name] + b[name] for name in a if name in b}
+    return a | b | both
 
 
 def compute(model: Model, outputs: Iterable[str], p: Parameters) -> Arrays:

@@ -217,7 +217,8 @@ class Stage:
     cut: ClassVar[str | None] = None
     """The dim that parts cut. Every array of the result then begins with it."""
     sums: ClassVar[bool] = False
-    """Grains give partial sums, added in a fixed tree and finished by `gather`."""
+    """Grains give partial sums, added in a fixed tree and finished by `gather`. Arrays that a
+    grain names for itself stay apart, and `gather` joins them: so long results are shared out."""
     batch: ClassVar[int] = 1
     """Most points that one call sees."""
     bulky: ClassVar[bool] = False
@@ -225,7 +226,10 @@ class Stage:
     block that reads it, and never leaves one."""
 
     def reads(self, p: Any) -> tuple[str, ...]:
-        """Give the inputs that a point needs: all of `inputs`, or some of them."""
+        """Give the inputs that a point needs: all of `inputs`, or some of them.
+
+        The model's shape parameters alone decide: a plan asks once for each shape.
+        """
         return self.inputs
 
     def batch_of(self, p: Any) -> int:

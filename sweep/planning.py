@@ -94,17 +94,23 @@ class Plan:
     def grown(self, sweep: Sweep) -> Plan:
         """Give the plan of this sweep with more values on its axes.
 
-        The chunk grid stays, so that no block that is finished moves; it only goes on.
+        The chunk grid stays, so that no block that is finished moves; it only goes on. New
+        values may read shared results that none has read before: these come as new regions.
         """
-        lengths = Plan(sweep, self.frozen()).lengths
-        regions = [
+        grown = Plan(sweep, self.frozen())
+        read = {s.name for s in self._stages}
+        kept = {n: r for n, r in Plan(sweep).regions.items() if r.kept and n not in read}
+        own = [
             replace(
                 r,
                 shape=tuple(sweep.shape[i] for i in r.dims),
-                cut_length=max(lengths[r.cut], 1) if r.cut else 1,
+                cut_length=max(grown.lengths[r.cut], 1) if r.cut else 1,
+                inputs=tuple(sorted({*r.inputs, *grown.kept_before(r, set(kept))})),
             )
             for r in self.regions.values()
         ]
+        order = [s.name for s in self.model.stages]
+        regions = sorted([*kept.values(), *own], key=lambda r: order.index(r.name))
         begun_with = {
             new.name: self.begun_with.get(new.name, len(old))
             for old, new in zip(self.sweep.dims, sweep.dims, strict=True)
@@ -114,7 +120,16 @@ class Plan:
         return Plan(sweep, self.frozen() | fields)
 
     def _needed(self) -> set[str]:
-        return needed_stages(self.model, self.variables)
+        return needed_stages(self.model, self.variables, self._inputs)
+
+    @cached_property
+    def _inputs(self) -> dict[str, tuple[str, ...]]:
+        """What each stage reads somewhere in the sweep."""
+        read: dict[str, set[str]] = {s.name: set() for s in self.model.stages}
+        for _, p in self.shapes():
+            for stage in self.model.stages:
+                read[stage.name].update(stage.reads(p))
+        return {s.name: tuple(n for n in s.inputs if n in read[s.name]) for s in self.model.stages}
 
     # --- what depends on what -------------------------------------------------------
 
@@ -215,13 +230,13 @@ class Plan:
 
     def _behind(self, region: Region) -> set[str]:
         """Give the stages that only kept inputs of a region need."""
-        open_ = [i for s in region.stages for i in self.model.stage(s).inputs]
+        open_ = [i for s in region.stages for i in self._inputs[s]]
         needed = set()
         while open_:
             name = open_.pop()
             if name not in region.inputs and name not in needed:
                 needed.add(name)
-                open_ += self.model.stage(name).inputs
+                open_ += self._inputs[name]
         return {n for s in region.stages for n in self.before(self.model.stage(s))} - needed
 
     def _heavy_dims(self, stages: Iterable[str]) -> set[int]:
@@ -274,7 +289,7 @@ class Plan:
 
     def _together(self, group: list[Stage], stage: Stage) -> bool:
         """Say whether a stage reads a group's result and can be made in the same block."""
-        reads = any(g.name in stage.inputs for g in group)
+        reads = any(g.name in self._inputs[stage.name] for g in group)
         like = group[0]
         return (
             reads and not stage.sums and not like.sums
@@ -293,7 +308,7 @@ class Plan:
             elif stage.name in own:
                 regions[stage.name] = own[stage.name]
         return {
-            name: replace(region, inputs=self._kept_before(region, kept))
+            name: replace(region, inputs=self.kept_before(region, kept))
             for name, region in regions.items()
         }
 
@@ -319,7 +334,7 @@ class Plan:
         seconds = self.estimates[stage.name].seconds
         if not stage.sums:
             return seconds
-        bulky = [n for n in stage.inputs if self.model.stage(n).bulky]
+        bulky = [n for n in self._inputs[stage.name] if self.model.stage(n).bulky]
         return np.asarray(sum((self.estimates[n].seconds for n in bulky), seconds))
 
     def _repeats(self, region: Region, dims: Sequence[int]) -> int:
@@ -334,12 +349,13 @@ class Plan:
 
     def before(self, stage: Stage) -> set[str]:
         """Give all stages that a stage reads, directly or through others."""
-        found = set(stage.inputs)
-        for name in stage.inputs:
+        found = set(self._inputs[stage.name])
+        for name in self._inputs[stage.name]:
             found |= self.before(self.model.stage(name))
         return found
 
-    def _kept_before(self, region: Region, kept: set[str]) -> tuple[str, ...]:
+    def kept_before(self, region: Region, kept: set[str]) -> tuple[str, ...]:
+        """Give those of some kept results that blocks of a region read."""
         return tuple(n for n in sorted(kept) if self._reads(region, n))
 
     def _region(self, group: list[Stage], *, kept: bool) -> Region:

@@ -164,13 +164,18 @@ def _told_of(stage: Stage, sources: Iterable[Stage]) -> bool:
     return any(s is stage or (stage.name in s.inputs and s.cut == stage.cut) for s in sources)
 
 
-def needed_stages(model: Model, names: Mapping[str, Any]) -> set[str]:
-    """Give the stages that variables come from, and all stages before them."""
+def needed_stages(
+    model: Model, names: Iterable[str], inputs: Mapping[str, Iterable[str]] | None = None
+) -> set[str]:
+    """Give the stages that variables come from, and all stages before them.
+
+    `inputs` says what each stage reads; without it, all that it may read counts.
+    """
     known = model.variables()
     open_, found = [known[n][1].name for n in names], set()
     while open_:
         stage = open_.pop()
         if stage not in found:
             found.add(stage)
-            open_ += model.stage(stage).inputs
+            open_ += model.stage(stage).inputs if inputs is None else inputs[stage]
     return found

@@ -73,6 +73,36 @@ class Springs:
         return np.where(ideal_squared < 1.1, self.nearest, self.next_nearest)
 
 
+@dataclass(frozen=True)
+class ShellSprings:
+    """Springs at their natural length between atoms of the first shells of neighbours.
+
+    A spring across the line of two atoms (Rosenstock and Newell) turns with no force when the
+    crystal does not, and so cannot come from a central force.
+    """
+
+    squared: tuple[float, ...]
+    """Squared distances of the shells, nearest-neighbour distance 1."""
+    along: tuple[float, ...]
+    across: tuple[float, ...]
+
+    def energy(self, squared: FloatArray) -> FloatArray:
+        """No energy at rest."""
+        return np.zeros_like(squared)
+
+    def tension(self, squared: FloatArray) -> FloatArray:
+        """The spring across, which stands in the place of phi'/r."""
+        return self._of_shell(self.across, squared)
+
+    def stiffness(self, squared: FloatArray, ideal_squared: FloatArray) -> FloatArray:
+        """The spring along."""
+        return self._of_shell(self.along, ideal_squared)
+
+    def _of_shell(self, springs: tuple[float, ...], squared: FloatArray) -> FloatArray:
+        shell = np.abs(squared[..., None] - np.array(self.squared)).argmin(axis=-1)
+        return np.asarray(np.array(springs)[shell])
+
+
 def blocks(forces: PairForces, separation: FloatArray, ideal_squared: FloatArray) -> FloatArray:
     """Force-constant blocks K of pairs.
 

@@ -42,10 +42,11 @@ class HalfSpace:
 
     def at(self, k: int) -> HalfSpace:
         """Give the half space at one of the wavevectors."""
-        one = slice(k, k + 1)
-        return HalfSpace(
-            self.surface[one], self.surface_to_bulk[one], self.onsite[one], self.hop[one]
-        )
+        return self[k : k + 1]
+
+    def __getitem__(self, of: slice) -> HalfSpace:
+        """Give the half space at some of the wavevectors."""
+        return HalfSpace(self.surface[of], self.surface_to_bulk[of], self.onsite[of], self.hop[of])
 
     @property
     def layers(self) -> int:
