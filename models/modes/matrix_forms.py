@@ -17,9 +17,9 @@ summed first and one gather of them builds a grain of matrices.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.forces.pair_forces import COLUMNS, ELEMENT, ROWS
 from models.modes.phase_sums import Couplings
@@ -50,10 +50,9 @@ class Block:
     sector: float = 1.0
     """Parity of the block under the reflection, where it has one."""
 
-    def part(self, chosen: NDArray[np.bool_]) -> Block:
-        """Keep some of the rows and their columns."""
-        n, kept = len(self.row), np.flatnonzero(chosen)
-        element = self.element.reshape(n, n).take(kept, axis=0).take(kept, axis=1).ravel()
+    def part(self, kept: IntArray, places: IntArray) -> Block:
+        """Keep some of the rows and their columns, which stand at some places of `element`."""
+        element = self.element.take(places)
         return replace(self, element=element, row=self.row[kept], mirror=self.mirror[kept])
 
 
@@ -87,7 +86,7 @@ class MatrixForm:
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> MatrixForm:
         """Undo `as_arrays`."""
-        count = sum(name.startswith("first_") for name in arrays)
+        count = 1 + ("first_1" in arrays)
         blocks = tuple(
             Block(
                 arrays[f"element_{i}"], arrays[f"first_{i}"], arrays.get(f"second_{i}"),
@@ -109,9 +108,13 @@ class MatrixForm:
         -------
         for each block its two parts; None where the form mixes even and odd coordinates
         """
-        if any((sign[b.row] != sign[b.mirror]).any() for b in self.blocks):
-            return None
-        return [[b.part(sign[b.row] == s) for s in (1, -1)] for b in self.blocks]
+        found = []
+        for block in self.blocks:
+            parts = _parities(block.row.tobytes(), block.mirror.tobytes(), sign.tobytes())
+            if parts is None:
+                return None
+            found.append([block.part(*part) for part in parts])
+        return found
 
     def elements(self, sums: FloatArray, block: Block) -> FloatArray | ComplexArray:
         """Sum the distinct elements of a block for a grain of wavevectors, (n_k, elements)."""
@@ -148,6 +151,23 @@ class MatrixForm:
             full[:, block.row] = half * w
         full[:, 2::3] *= 1j
         return full
+
+
+@lru_cache(maxsize=4)  # the two halves of one slab, on two kinds of lines
+def _parities(row: bytes, mirror: bytes, sign: bytes) -> list[tuple[IntArray, IntArray]] | None:
+    """Find the rows of a block that are even and odd, and the places of their elements.
+
+    Parameters
+    ----------
+    row, mirror : as in `Block`, int64; None where the two have different parities
+    sign : as in `MatrixForm.split`, float64
+    """
+    signs = np.frombuffer(sign)
+    one, other = (signs[np.frombuffer(x, dtype=np.int64)] for x in (row, mirror))
+    if (one != other).any():
+        return None
+    kept = [np.flatnonzero(one == parity) for parity in (1, -1)]
+    return [(k, np.add.outer(k * len(one), k).ravel()) for k in kept]
 
 
 def placed(elements: FloatArray | ComplexArray, block: Block) -> FloatArray | ComplexArray:

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count, takewhile
 from typing import TypeAlias
 
 import numpy as np
 
 from models.crystal.faces import Pairs
-from models.forces.pair_forces import COLUMNS, ROWS, PairForces, blocks
+from models.forces.pair_forces import PairForces, blocks
 from models.protocol import Arrays, FloatArray, IntArray
 
 SAME_SPACING = 1e-12
@@ -84,7 +85,7 @@ class Couplings:
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Couplings:
         """Undo `as_arrays`."""
-        depths = range(sum(name.startswith("used_") for name in arrays))
+        depths = takewhile(lambda depth: f"used_{depth}" in arrays, count())
         used, cosine, sine = zip(*[[arrays[n] for n in _names(d)] for d in depths], strict=True)
         return cls(
             arrays["x"], arrays["y"], arrays["vectors"], used, cosine, sine,
@@ -193,7 +194,7 @@ def _vectors(pairs: Pairs, deepest: int) -> _Vectors:
     xy = pairs.in_plane[: len(depth)]
     steps = np.rint(xy * 1e8)
     sign = np.where((steps[:, 0] > 0) | ((steps[:, 0] == 0) & (steps[:, 1] >= 0)), 1.0, -1.0)
-    (x, column), (y, row) = (_lines(v) for v in (xy * sign[:, None]).T)
+    (x, column), (y, row) = (distinct_values(v) for v in (xy * sign[:, None]).T)
     crossing, number = np.unique(column * len(y) + row, return_inverse=True)
     crossing, number = _nested(crossing, number, depth)
     each = [depth == d for d in range(deepest + 1)]
@@ -215,7 +216,7 @@ def _nested(crossing: IntArray, number: IntArray, depth: IntArray) -> tuple[IntA
     return crossing[order], order.argsort()[number]
 
 
-def _lines(values: FloatArray) -> tuple[FloatArray, IntArray]:
+def distinct_values(values: FloatArray) -> tuple[FloatArray, IntArray]:
     """Find the distinct values, and which one each is."""
     _, first, which = np.unique(np.rint(values * 1e8), return_index=True, return_inverse=True)
     return values[first], which
@@ -337,24 +338,6 @@ def sum_phases(couplings: Couplings, wavevectors: FloatArray) -> FloatArray:
     np.negative(sums[:, :width], out=sums[:, width:-1])
     sums[:, -1] = 0
     return sums
-
-
-def turned_sums(sums: FloatArray, angle: float) -> FloatArray:
-    """Give phase sums in axes turned by an angle about the normal, as `sum_phases` gives them.
-
-    Every six columns in a row are the elements of a symmetric 3 x 3 matrix, but for the zero.
-    """
-    c, s = np.cos(angle), np.sin(angle)
-    turn = np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]])
-    pairs = turn[ROWS][:, ROWS] * turn[COLUMNS][:, COLUMNS]
-    swapped = turn[ROWS][:, COLUMNS] * turn[COLUMNS][:, ROWS]
-    on_six = pairs + np.where(ROWS == COLUMNS, 0.0, swapped)
-    turned, width = np.empty_like(sums), sums.shape[1] // 2
-    shape = (len(sums), width // 6, 6)
-    np.matmul(sums[:, :width].reshape(shape), on_six.T, out=turned[:, :width].reshape(shape))
-    np.negative(turned[:, :width], out=turned[:, width:-1])
-    turned[:, -1] = 0
-    return turned
 
 
 def slopes_of_sums(couplings: Couplings, wavevectors: FloatArray) -> tuple[FloatArray, FloatArray]:

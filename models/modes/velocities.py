@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from models.modes.matrix_forms import MatrixForm
 from models.modes.phase_sums import Couplings, slopes_of_sums
-from models.modes.slab_modes import in_block_order
+from models.modes.slab_vectors import block_vectors, in_block_order
 from models.protocol import Arrays, ComplexArray, FloatArray
 
 EQUAL = 1e-9
@@ -40,7 +40,7 @@ def group_velocities(
     by_block = in_block_order(modes, squared)
     start = 0
     for i, block in enumerate(form.blocks):
-        v = modes[f"vectors_{i}"]
+        v = block_vectors(form, modes, i)
         of = slice(start, start + v.shape[2])
         d = [form.matrices(sums, block) for sums in along]
         slope[:, of] = _slopes(v, d, by_block[:, of], wavevectors, highest)

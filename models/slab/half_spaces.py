@@ -20,7 +20,8 @@ from models.green.surface_modes import find_surface_modes
 from models.green.surface_spectra import slab_spectral_density, spectral_density
 from models.modes.matrix_forms import MatrixForm, choose_form
 from models.modes.phase_sums import Couplings, find_couplings, sum_phases
-from models.modes.slab_modes import Lines, coordinate_shares, in_block_order, solve_grain
+from models.modes.slab_modes import Lines, solve_grain
+from models.modes.slab_vectors import coordinate_shares, in_block_order
 from models.protocol import WHOLE, Arrays, Cost, FloatArray, Part, Stage
 from models.slab.grid import frequency_grid, highest_frequency
 from models.slab.modes import ZERO, alike, below_zero
@@ -213,8 +214,7 @@ def _slab(p: SlabParameters, layers: int) -> tuple[Couplings, MatrixForm]:
 def _slab_modes(p: SlabParameters, layers: int, k: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Squared frequencies (n, modes) of a thick slab, shares of its first layers."""
     couplings, form = _slab(p, layers)
-    sums = sum_phases(couplings, k)
-    modes = solve_grain(form, sums, Lines.none(len(k)), p.surface_depth, ZERO)
+    modes = solve_grain(form, couplings, k, Lines.none(len(k)), p.surface_depth, ZERO)
     shares = coordinate_shares(form, modes)[:, : 3 * p.surface_depth]
     omega = in_block_order(modes, modes["frequency"])
     return np.sign(omega) * omega**2, shares.reshape(len(k), p.surface_depth, 3, -1)

@@ -12,6 +12,7 @@ from models.crystal.mirrors import mirrors
 from models.forces.static import same_from_below
 from models.modes.bulk_bands import SCAN, bulk_bands, place_modes
 from models.modes.endless import EndlessCrystal
+from models.modes.line_elements import PlaneElements, plane_elements
 from models.modes.localization import (
     layer_of_largest_weight,
     participation_ratio,
@@ -19,7 +20,8 @@ from models.modes.localization import (
 )
 from models.modes.matrix_forms import MatrixForm, choose_form
 from models.modes.phase_sums import Couplings, crystal_couplings, find_couplings, sum_phases
-from models.modes.slab_modes import Lines, folded_shares, solve_grain, vectors_of
+from models.modes.slab_modes import Lines, solve_grain
+from models.modes.slab_vectors import folded_shares, vectors_of
 from models.modes.thick_slabs import solve_frequencies
 from models.modes.velocities import group_velocities
 from models.protocol import Arrays, Cost, FloatArray, Part, Stage, Variable
@@ -100,7 +102,7 @@ class SlabCouplings(FiniteStage):
 
 
 class SlabForm(FiniteStage):
-    """The cheapest form of the dynamical matrix for these masses."""
+    """The cheapest form of the dynamical matrix for these masses, and what mirror lines need."""
 
     name = "form"
     depends_on = ("surface", "layers", "solver", "adlayer", "adlayer_mass_ratio", "layer_masses",
@@ -108,16 +110,21 @@ class SlabForm(FiniteStage):
     inputs = ("couplings",)
 
     def cost(self, parameters: Any, part: Part) -> Cost:
-        """Count the index arrays."""
-        n = 3 * parameters.thickness if parameters.method == "dense" else 0
-        return Cost(1e6 + 300 * n**2, 1e5 + 100 * n**2)
+        """Count the index arrays, and the elements on mirror lines."""
+        p = parameters
+        n = 3 * p.thickness if p.method == "dense" else 0
+        return Cost(1e6 + 300 * n**2 + 5e3 * p.cutoff * n, 1e5 + 100 * n**2 + 1e4 * p.cutoff * n)
 
     def solve_slab(self, p: SlabParameters, inputs: Mapping[str, Arrays], part: Part) -> Arrays:
         """Work out which phase sums make each element."""
         if p.method != "dense":
             return {}
         couplings = Couplings.from_arrays(inputs["couplings"])
-        return choose_form(couplings, p.masses(), p.face.two_fold, alike(p)).as_arrays()
+        form = choose_form(couplings, p.masses(), p.face.two_fold, alike(p))
+        found = form.as_arrays()
+        for i, mirror in enumerate(mirrors(p.crystal, p.surface)):
+            found |= plane_elements(form, couplings, mirror).as_arrays(i)
+        return found
 
 
 def alike(p: SlabParameters) -> bool:
@@ -199,10 +206,15 @@ class SlabModes(FiniteStage):
                 couplings, sums, p.masses(), p.face.two_fold, alike(p), ZERO
             )
         form = MatrixForm.from_arrays(inputs["form"])
-        k = inputs["k_points"]["k_vector"][part.indices]
-        on = (inputs["k_points"][n][part.indices] for n in ("line", "sagittal"))
-        lines = Lines(mirrors(p.crystal, p.surface), *on)
-        return solve_grain(form, sum_phases(couplings, k), lines, p.surface_depth, ZERO)
+        k, line, sagittal = (
+            inputs["k_points"][n][part.indices] for n in ("k_vector", "line", "sagittal")
+        )
+        planes = {
+            i: PlaneElements.from_arrays(inputs["form"], i, len(form.blocks))
+            for i in set((line[line >= 0] // 2).tolist())
+        }
+        lines = Lines(mirrors(p.crystal, p.surface), line, sagittal, planes)
+        return solve_grain(form, couplings, k, lines, p.surface_depth, ZERO)
 
     def unstable(self, result: Arrays) -> NDArray[np.bool_]:
         """Say whether some squared frequency is below zero."""

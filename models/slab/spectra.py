@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from models.crystal.k_points import mesh_map
 from models.modes.matrix_forms import MatrixForm
-from models.modes.slab_modes import coordinate_shares, folded_shares, in_block_order
+from models.modes.slab_vectors import coordinate_shares, folded_shares, in_block_order
 from models.protocol import Arrays, Cost, FloatArray, Part, Stage, Variable
 from models.slab.grid import frequency_grid
 from models.slab.parameters import SlabParameters

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from models.crystal.k_points import SIXTHS
 from models.modes.bulk_bands import signed_root
 from models.modes.matrix_forms import MatrixForm
-from models.modes.slab_modes import folded_squares, in_block_order
+from models.modes.slab_vectors import block_vectors, folded_squares, in_block_order
 from models.protocol import Arrays, Cost, FloatArray, Part, Stage, Variable
 from models.slab.modes import ZERO, endless_crystal
 from models.slab.parameters import SlabParameters
@@ -133,7 +133,7 @@ def _displacements(
     sums = np.zeros((2, len(energy), 3 * form.layers))
     start = 0
     for i, block in enumerate(form.blocks):
-        row, mirror, square = folded_squares(form, block, modes[f"vectors_{i}"])
+        row, mirror, square = folded_squares(form, block, block_vectors(form, modes, i))
         of = slice(start, start + square.shape[2])
         # one product over all wavevectors: the copy costs less than many small products
         square = square.swapaxes(0, 1).reshape(len(row), -1).T
