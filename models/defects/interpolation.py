@@ -20,12 +20,14 @@ from dataclasses import dataclass, field
 from functools import cache
 
 import numpy as np
-from numpy.polynomial import chebyshev
+from numpy.polynomial import Polynomial, chebyshev
 
 from models.protocol import FloatArray
 
 AXIS_NODES = 32
 """Nodes on the imaginary axis: about 1e-10 of a host without poles near it."""
+FAR = 1e-5
+"""Share of its largest value below which a function on the axis is continued by its tail."""
 
 
 @cache
@@ -195,9 +197,10 @@ class AxisSeries:
         angle = (np.arange(count) + 0.5) * np.pi / count
         to_series = np.cos(degree[:, None] * (np.pi - angle)) * 2 / count
         to_series[0] /= 2
-        rest = np.cos(angle / 2) ** 2  # 1 - t
         flat = f.reshape(count, -1)
-        series = (to_series @ flat, to_series @ (flat / rest[:, None] ** 2))
+        rest = chebyshev_nodes(count)[::-1]  # 1 - t
+        far = _smooth_tail(flat, axis_nodes(scale, count))
+        series = (to_series @ flat, to_series @ (far / rest[:, None] ** 2))
         return cls(scale, series[0].reshape(f.shape), series[1].reshape(f.shape))
 
     def at(self, y: FloatArray) -> FloatArray:
@@ -222,6 +225,18 @@ class AxisSeries:
             self.coefficients - sum(o.coefficients for o in others),
             self.decay - sum(o.decay for o in others),
         )
+
+
+def _smooth_tail(f: FloatArray, y: FloatArray) -> FloatArray:
+    """Replace functions (n, m) far out, where rounding counts, by c2/y^2 + c4/y^4 + c6/y^6."""
+    smooth = f.copy()
+    for values in smooth.T:
+        size = np.abs(values)
+        first = 1 + int(np.flatnonzero(size >= FAR * size.max())[-1])
+        near, inverse = slice(max(first - 6, 0), first), y**-2
+        fit = Polynomial.fit(inverse[near], values[near] / inverse[near], 2)
+        values[first:] = fit(inverse[first:]) * inverse[first:]
+    return smooth
 
 
 def times_slope(coefficients: FloatArray) -> FloatArray:

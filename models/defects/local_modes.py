@@ -21,7 +21,7 @@ import numpy as np
 
 from models.defects.interpolation import AboveBand
 from models.defects.perturbation import Defect, with_extra
-from models.defects.symmetry import SymmetryBlock, blocks_along, symmetry_blocks
+from models.defects.symmetry import SymmetryBlock, blocks_along, changed_blocks
 from models.errors import NumericsError
 from models.protocol import FloatArray, IntArray
 
@@ -33,8 +33,10 @@ FARTHEST = 1e12
 """Where the search for an upper bound of the modes gives up, in units of the top."""
 TURNS = 100
 """Steps of the root search before it gives up; bisection alone needs 60."""
-SHARP = 1e-15
+SHARP = 1e-13
 """Relative step of sqrt(x/top - 1) at which a root is found."""
+NEAR = 1e-9
+"""Relative step at which rounding may be all that is left."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,9 @@ class BlockEquation:
 def block_equations(
     host: AboveBand, defect: Defect, blocks: tuple[SymmetryBlock, ...]
 ) -> list[BlockEquation]:
-    """Project all that F needs into blocks.
+    """Project all that F needs into blocks of the coordinates that the defect changes.
+
+    F on these alone has the same zeros, and rises as well.
 
     Parameters
     ----------
@@ -125,7 +129,7 @@ def find_local_modes(host: AboveBand, defect: Defect) -> LocalModes:
     ----------
     host : (nodes, 3n, 3n), among the touched sites
     """
-    blocks = symmetry_blocks(defect)
+    blocks = changed_blocks(defect)
     found = []
     for i, equation in enumerate(block_equations(host, defect, blocks)):
         for w, weight in _roots(equation):
@@ -147,7 +151,7 @@ class OwnModes:
 
 def own_modes(modes: LocalModes, defect: Defect) -> OwnModes:
     """Pick the modes in which a single impurity moves."""
-    found = [modes.highest(blocks) for blocks in _own_blocks(defect)]
+    found = [modes.highest(blocks) for blocks in _own_blocks(defect, changed_blocks(defect))]
     squared, weight = np.array(found).T
     return OwnModes(squared, weight)
 
@@ -161,10 +165,11 @@ def critical_mass_ratios(host: AboveBand, defect: Defect) -> FloatArray:
     ----------
     host : (nodes, 3n, 3n), among the touched sites
     """
-    blocks = symmetry_blocks(defect)
+    blocks = changed_blocks(defect)
     equations = block_equations(host, defect, blocks)
     found = np.full(2, np.nan)
-    for i, (directions, mine) in enumerate(zip(((2,), (0, 1)), _own_blocks(defect), strict=True)):
+    each = zip(((2,), (0, 1)), _own_blocks(defect, blocks), strict=True)
+    for i, (directions, mine) in enumerate(each):
         rows = defect.impurity_coordinates[0, list(directions)]
         for j in mine:
             own = blocks[j].basis[rows]
@@ -175,9 +180,11 @@ def critical_mass_ratios(host: AboveBand, defect: Defect) -> FloatArray:
     return found
 
 
-def _own_blocks(defect: Defect) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def _own_blocks(
+    defect: Defect, blocks: tuple[SymmetryBlock, ...]
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Blocks in which the impurity moves along the normal, and in the plane."""
-    x, y, z = (blocks_along(defect, symmetry_blocks(defect), i) for i in range(3))
+    x, y, z = (blocks_along(defect, blocks, i) for i in range(3))
     return z, tuple({*x, *y})
 
 
@@ -231,13 +238,16 @@ def _roots(equation: BlockEquation) -> list[tuple[float, float]]:
 def _root(equation: BlockEquation, number: int, low: float, high: float) -> float:
     """Where one eigenvalue passes zero: Newton's steps, halved brackets where they lead out."""
     w = (low + high) / 2
+    step = high - low
     for _ in range(TURNS):
         value, slope = equation.level(w, number)
         low, high = (w, high) if value < 0 else (low, w)
-        last, w = w, w - value / slope
-        if not low < w < high:
+        last, before, w = w, step, w - value / slope
+        if not low <= w <= high:
             w = (low + high) / 2
-        if abs(w - last) <= SHARP * w or high - low <= SHARP * high:
+        step = abs(w - last)
+        # near the root, a step that does not shrink is all rounding
+        if step <= SHARP * w or (step <= NEAR * w and step > before / 2):
             break
     return w
 

@@ -38,6 +38,8 @@ Numbers: TypeAlias = NDArray[Any]
 
 SAME_SQUARE = 1e-6
 """Squared distances nearer than this are the same."""
+NOTHING = 1e-10
+"""Below this share of the largest change a direction is not changed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +87,7 @@ class Defect:
         """Delta L at squared frequencies (n_z,): (n_z, 3(n+m), 3(n+m))."""
         return z[:, None, None] * np.diag(self.mass_changes) + self.change
 
-    def equation(self, g: Numbers, z: Numbers) -> tuple[Numbers, Numbers]:
+    def equation(self, g: Numbers, z: Numbers, basis: FloatArray) -> tuple[Numbers, Numbers]:
         """Write U, the Green's function of the defect crystal, as W U = H without any inverse.
 
         For a site this is the row of (1 - G delta L) U = G. For an atom on the surface it is
@@ -95,21 +97,65 @@ class Defect:
         ----------
         g : (n_z, 3n, 3n), the host among `sites`
         z : (n_z,)
+        basis : (3(n+m), b), of a space that delta L does not leave and beside which it is zero
 
         Returns
         -------
-        W, H : (n_z, 3(n+m), 3(n+m))
+        W, H : (n_z, b, b)
         """
-        h = with_extra(self, g, np.ones(3 * len(self.extra_masses)))
-        w = -(h @ self.matrix(z))
-        k = np.arange(len(self.change))
-        w[:, k, k] += np.where(self.extra, self.masses * z[:, None], 1.0)
+        h = basis.T @ with_extra(self, g, np.ones(3 * len(self.extra_masses))) @ basis
+        masses = (basis.T * self.mass_changes) @ basis
+        change = basis.T @ self.change @ basis
+        w = -(h @ (z[:, None, None] * masses + change))
+        sites = (basis.T * ~self.extra) @ basis
+        free = (basis.T * (self.masses * self.extra)) @ basis
+        w += sites + z[:, None, None] * free
         return w, h
+
+
+def impurity_response(defect: Defect, g: Numbers, z: Numbers) -> Numbers:
+    """Give the diagonal elements of U of all coordinates of impurities, (n_z, 3 impurities).
+
+    Parameters
+    ----------
+    g : (n_z, 3n, 3n), the host among the touched sites
+    z : (n_z,)
+    """
+    basis = changed_space(defect)
+    w, h = defect.equation(g, z, basis)
+    own = basis[defect.impurity_coordinates.ravel()]
+    columns = np.linalg.solve(w, h @ own.T)
+    return np.asarray(np.einsum("ib,zbi->zi", own, columns))
+
+
+def changed_space(defect: Defect, basis: FloatArray | None = None) -> FloatArray:
+    """Give the coordinates on which delta L acts, impurities included, (3(n+m), b).
+
+    A neighbour with one changed bond is touched along the bond only. Impurities and neighbours
+    never share a column: masses grow with z, and their rounding would spread.
+
+    Parameters
+    ----------
+    basis : a space with the symmetry, within which to stay; None: all coordinates
+    """
+    if basis is None:
+        basis = np.eye(len(defect.change))
+    own = defect.impurity_coordinates.ravel()
+    _, sizes, vectors = np.linalg.svd(basis[own], full_matrices=False)
+    impurities = np.zeros((len(basis), int((sizes > 0.5).sum())))  # each 0 or 1
+    impurities[own] = basis[own] @ vectors[sizes > 0.5].T
+    others = basis.copy()
+    others[own] = 0
+    change = defect.change / max(np.abs(defect.change).max(), np.finfo(float).tiny)
+    vectors, sizes, _ = np.linalg.svd(others.T @ change @ basis)
+    return np.concatenate([impurities, others @ vectors[:, sizes > NOTHING]], axis=1)
 
 
 def with_extra(defect: Defect, g: Numbers, diagonal: Numbers) -> Numbers:
     """Put a diagonal, (..., 3m), for the atoms on the surface beside the host (..., 3n, 3n)."""
     size, sites = len(defect.change), 3 * len(defect.sites)
+    if size == sites:
+        return g
     whole = np.zeros((*g.shape[:-2], size, size), g.dtype)
     whole[..., :sites, :sites] = g
     k = np.arange(sites, size)

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.polynomial import Polynomial
 
-from models.defects.perturbation import Defect, Numbers
-from models.defects.symmetry import SymmetryBlock, blocks_along, symmetry_blocks
+from models.defects.perturbation import Defect, Numbers, impurity_response
+from models.defects.symmetry import SymmetryBlock, blocks_along, changed_blocks
 from models.protocol import ComplexArray, FloatArray, IntArray
 
 BROAD = 0.3
@@ -88,9 +88,7 @@ def impurity_dos(defect: Defect, g: ComplexArray, omega: FloatArray) -> FloatArr
     omega : (n,), on the real axis
     """
     own = defect.impurity_coordinates.ravel()
-    w, h = defect.equation(g, omega.astype(complex) ** 2)
-    columns = np.linalg.solve(w, h[:, :, own])
-    u = columns[:, own, np.arange(len(own))].imag
+    u = impurity_response(defect, g, omega.astype(complex) ** 2).imag
     dos = -2 / np.pi * omega[:, None] * defect.masses[own] * u
     return np.asarray(dos.reshape(len(omega), -1, 3))
 
@@ -114,19 +112,19 @@ def find_determinants(defect: Defect, g: ComplexArray, omega: Numbers) -> Determ
     g : (n, 3n, 3n), the host among the touched sites
     omega : (n,), on the real axis, or complex
     """
-    blocks = symmetry_blocks(defect)
-    w, _ = defect.equation(g, omega.astype(complex) ** 2)
-    values = np.stack([_determinant(defect, block, w) for block in blocks])
+    blocks, z = changed_blocks(defect), omega.astype(complex) ** 2
+    values = np.stack([_determinant(defect, block, g, z) for block in blocks])
     return Determinants(omega, values, np.array([b.degeneracy for b in blocks]))
 
 
-def _determinant(defect: Defect, block: SymmetryBlock, w: ComplexArray) -> ComplexArray:
-    basis = block.basis
-    inside = np.linalg.det(basis.T @ w @ basis)
+def _determinant(
+    defect: Defect, block: SymmetryBlock, g: ComplexArray, z: ComplexArray
+) -> ComplexArray:
+    w, _ = defect.equation(g, z, block.basis)
     # the rows of an atom on the surface stand multiplied by m_a z; at z = 0 what is left of
     # them is -Phi', so that their determinants have a sign
-    extra = round(float((basis[defect.extra] ** 2).sum()))
-    return np.asarray((-1) ** extra * inside)
+    extra = round(float((block.basis[defect.extra] ** 2).sum()))
+    return np.asarray((-1) ** extra * np.linalg.det(w))
 
 
 def states_change(determinants: Determinants, top: float, end: int) -> FloatArray:
@@ -162,7 +160,7 @@ def find_resonances(defect: Defect, determinants: Determinants) -> Resonances:
     found = np.full((2, 2), np.nan)
     if defect.masses[defect.impurity_coordinates[0, 0]] <= 1:
         return Resonances(*found)
-    blocks = symmetry_blocks(defect)
+    blocks = changed_blocks(defect)
     x, y, z = (blocks_along(defect, blocks, i) for i in range(3))
     for i, mine in enumerate((z, (*x, *y))):
         each = [_resonance(determinants.omega, determinants.values[j]) for j in mine]

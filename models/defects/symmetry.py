@@ -22,7 +22,7 @@ import numpy as np
 
 from models.crystal.faces import FACES, Face, operations
 from models.defects.host_bonds import positions, site_numbers
-from models.defects.perturbation import Defect
+from models.defects.perturbation import Defect, changed_space
 from models.protocol import FloatArray, IntArray
 
 SAME_PLACE = 1e-6
@@ -52,6 +52,16 @@ def symmetry_blocks(defect: Defect) -> tuple[SymmetryBlock, ...]:
     where = tuple(tuple(place) for place in places.tolist())
     face, kinds = defect.face, tuple(defect.kinds.tolist())
     return _blocks(face.crystal, face.surface, defect.endless, where, kinds)
+
+
+def changed_blocks(defect: Defect) -> tuple[SymmetryBlock, ...]:
+    """Give what is left of each block on the coordinates that the defect changes."""
+    found = []
+    for block in symmetry_blocks(defect):
+        basis = changed_space(defect, block.basis)
+        if basis.shape[1]:
+            found.append(SymmetryBlock(basis, block.degeneracy))
+    return tuple(found)
 
 
 def blocks_along(

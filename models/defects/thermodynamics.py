@@ -29,7 +29,8 @@ from models.defects.interpolation import (
     evaluate,
     times_slope,
 )
-from models.defects.perturbation import Defect
+from models.defects.perturbation import Defect, impurity_response
+from models.defects.symmetry import changed_blocks
 from models.protocol import FloatArray
 from models.thermal.oscillators import thermal_functions
 
@@ -67,8 +68,10 @@ def log_values(defect: Defect, g: FloatArray, y: FloatArray, scale: float) -> Fl
     y : (n_y,)
     scale : frequency c of the oscillators that stand for atoms on the surface
     """
-    w, _ = defect.equation(g, -(y**2))
-    logarithm = np.linalg.slogdet(w)[1] - np.log(defect.masses).sum()
+    logarithm = np.full(len(y), -np.log(defect.masses).sum())
+    for block in changed_blocks(defect):
+        w, _ = defect.equation(g, -(y**2), block.basis)
+        logarithm += block.degeneracy * np.linalg.slogdet(w)[1]
     return np.asarray(logarithm - defect.extra.sum() * np.log(y**2 + scale**2))
 
 
@@ -116,20 +119,6 @@ def heat_capacity(logarithm: LogDeterminant, temperatures: FloatArray) -> FloatA
     return np.where(temperatures > 0, logarithm.oscillators * own - total, 0.0)
 
 
-def impurity_response(defect: Defect, g: FloatArray, y: FloatArray) -> FloatArray:
-    """Give U_ii(-y^2) of each impurity and direction, (n_y, impurities, 3).
-
-    Parameters
-    ----------
-    g : (n_y, 3n, 3n), the host among the touched sites at z = -y^2
-    """
-    w, h = defect.equation(g, -(y**2))
-    own = defect.impurity_coordinates.ravel()
-    columns = np.linalg.solve(w, h[:, :, own])
-    k = np.arange(len(own))
-    return np.asarray(columns[:, own, k].reshape(len(y), -1, 3))
-
-
 def displacement_series(defect: Defect, host: OnAxis) -> AxisSeries:
     """Give -U_ii(-y^2) of each impurity and direction, for `mean_squares`.
 
@@ -139,7 +128,7 @@ def displacement_series(defect: Defect, host: OnAxis) -> AxisSeries:
     """
 
     def at(y: FloatArray) -> FloatArray:
-        return -impurity_response(defect, host.at(y), y)
+        return -_response(defect, host, y)
 
     return _resolved(at, host.scale, SERIES)
 
@@ -154,10 +143,14 @@ def velocity_series(defect: Defect, host: OnAxis) -> AxisSeries:
     inverse_mass = 1 / defect.masses[defect.impurity_coordinates]
 
     def at(y: FloatArray) -> FloatArray:
-        response = impurity_response(defect, host.at(y), y)
-        return inverse_mass + y[:, None, None] ** 2 * response
+        return inverse_mass + y[:, None, None] ** 2 * _response(defect, host, y)
 
     return _resolved(at, host.scale, SERIES)
+
+
+def _response(defect: Defect, host: OnAxis, y: FloatArray) -> FloatArray:
+    """U_ii(-y^2) of each impurity and direction, (n_y, impurities, 3)."""
+    return impurity_response(defect, host.at(y), -(y**2)).reshape(len(y), -1, 3)
 
 
 def mean_squares(series: AxisSeries, temperatures: FloatArray) -> FloatArray:

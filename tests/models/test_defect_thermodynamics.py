@@ -15,13 +15,12 @@ from defect_hosts import (
 from known import known
 
 from models.defects.interpolation import AxisSeries, OnAxis, axis_nodes
-from models.defects.perturbation import adatoms, group, substitution
+from models.defects.perturbation import adatoms, group, impurity_response, substitution
 from models.defects.thermodynamics import (
     LogDeterminant,
     displacement_series,
     free_energy,
     heat_capacity,
-    impurity_response,
     log_determinant,
     log_values,
     mean_squares,
@@ -130,7 +129,7 @@ def test_an_impurity_moves_as_in_the_whole_crystal(name):
     share = vectors[own] ** 2 / defect.masses[defect.impurity_coordinates][..., None]
     y = axis_nodes(SCALE, 96)
 
-    u = impurity_response(defect, cell.green(defect, -(y**2)), y)
+    u = impurity_response(defect, cell.green(defect, -(y**2)), -(y**2)).reshape(len(y), -1, 3)
     inverse_mass = 1 / defect.masses[defect.impurity_coordinates]
     displacement = mean_squares(AxisSeries.from_values(SCALE, -u), TEMPERATURES)
     velocity = AxisSeries.from_values(SCALE, inverse_mass + y[:, None, None] ** 2 * u)
@@ -208,21 +207,20 @@ def test_a_free_atom_contributes_nothing():
     assert hot == pytest.approx(3.0, abs=1e-4)
 
 
-@pytest.mark.parametrize("pair", ["pair_R=1,0", "pair_R=1,1", "pair_R=2,0"])
-def test_adatoms_on_a_simple_host_attract_each_other_as_known(pair):
-    name = "tau=0.25/ka=1.0/ma=0.1"
+@pytest.mark.parametrize("pair", ["pair_R=1,0", "pair_R=1,1", "pair_R=2,0", "pair_R=3,0"])
+@pytest.mark.parametrize("name", KNOWN["grimley_adatom"])
+def test_adatoms_on_a_simple_host_attract_each_other_as_known(name, pair):
+    tau, spring, mass = (float(part.split("=")[1]) for part in name.split("/"))
     cell = tuple(int(n) for n in pair.split("=")[1].split(","))
-    one, two = (perpendicular_adatoms(c, 1.0, 0.1) for c in ([(0, 0)], [(0, 0), cell]))
-    g = rosenstock_newell(0.25, 96, two.sites, -(axis_nodes(SCALE) ** 2))
+    one, two = (perpendicular_adatoms(c, spring, mass) for c in ([(0, 0)], [(0, 0), cell]))
+    g = rosenstock_newell(tau, 96, two.sites, -(axis_nodes(SCALE) ** 2))
 
     both = log_determinant(two, OnAxis.from_green(SCALE, g), 64)
     single = log_determinant(one, OnAxis.from_green(SCALE, g[:, :3, :3]), 64)
     interaction = both.minus(single, single)
 
     expected = KNOWN["grimley_adatom"][name][pair]["zero_point_interaction"]
-    assert zero_point_energy(interaction) == pytest.approx(expected, rel=1e-3)
-    cold = free_energy(interaction, np.array([0.0, 1e-3]))
-    np.testing.assert_allclose(cold, expected, rtol=1e-3)
+    assert zero_point_energy(interaction) == pytest.approx(expected, rel=1e-4)
 
 
 def test_defects_that_share_nothing_do_not_interact():
@@ -231,4 +229,4 @@ def test_defects_that_share_nothing_do_not_interact():
 
     both, single = (log_determinant(d, endless(n), 64) for d, n in ((two, 2), (one, 1)))
 
-    assert abs(zero_point_energy(both.minus(single, single))) < 1e-12
+    assert abs(zero_point_energy(both.minus(single, single))) < 1e-11
