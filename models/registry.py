@@ -14,6 +14,7 @@ ENTRY_POINT_GROUP = "modesweep.models"
 BUILT_IN = {
     "chain": "models.chain:Chain",
     "cluster": "models.cluster:Cluster",
+    "impurity": "models.impurity:Impurity",
     "slab": "models.slab:Slab",
 }
 

@@ -19,12 +19,17 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from models.crystal.faces import FACES, Face, operations
 from models.green.half_space import Matrices
 from models.protocol import FloatArray, IntArray
 
 SLACK = 1e-9
+_SIGN = np.array([[1.0, 1.0, -1.0], [1.0, 1.0, -1.0], [1.0, 1.0, 1.0]])
+"""Of the sines of x-z and y-z, and of z-x and z-y."""
+_MIXED = np.array([[False, False, True], [False, False, True], [True, True, False]])
+"""Elements that mix the normal and the plane."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,17 @@ class PairTable:
         keys = np.concatenate([layers, cell], axis=1).tolist()
         return {(a, b, c, d): row for row, (a, b, c, d) in enumerate(keys)}
 
+    @cached_property
+    def _alike(self) -> list[tuple[IntArray, IntArray, FloatArray]]:
+        """Layer pairs with the same in-plane vectors: (pairs,), their rows, the vectors."""
+        pair, _, vectors = self._rows
+        groups: dict[bytes, list[IntArray]] = {}
+        for number in range(len(self.layer_pairs)):
+            rows = np.flatnonzero(pair == number)
+            groups.setdefault(np.rint(vectors[rows] * 1e6).tobytes(), []).append(rows)
+        stacked = [np.array(rows) for rows in groups.values()]
+        return [(pair[rows[:, 0]], rows, vectors[rows[0]]) for rows in stacked]
+
     def sums(self, functions: Matrices, k: FloatArray, weight: FloatArray) -> Matrices:
         """Sum over some wavevectors of an irreducible part, (n_z, rows, 3, 3).
 
@@ -101,26 +117,22 @@ class PairTable:
             face has a two-fold axis (u_z -> i u_z), else the true one
         k : (n_k, 2), in the inverse of the unit of `vectors`
         """
-        pair, _, vectors = self._rows
-        n_z = functions.shape[3]
         turned = self.face.two_fold
-        found = np.empty((n_z, len(pair), 3, 3), functions.dtype if turned else complex)
-        for number in range(len(self.layer_pairs)):
-            of = np.flatnonzero(pair == number)
-            angle = k @ vectors[of].T
-            cosine, sine = np.cos(angle) * weight[:, None], np.sin(angle) * weight[:, None]
-            g = functions[number]
+        kind = functions.dtype if turned else np.dtype(complex)
+        found = np.empty((functions.shape[3], len(self.vectors), 3, 3), kind)
+        for pairs, rows, vectors in self._alike:
+            angle = k @ vectors.T
+            cosine, sine = (f(angle) * weight[:, None] for f in (np.cos, np.sin))
+            g = functions[pairs]
             if turned:
+                total = np.empty((*g.shape[:4], len(vectors)), kind)
                 # the two-fold axis leaves cosines where z stands not at all or twice, and sines
                 # of the elements x-z, which u_z -> i u_z has multiplied by -i or i
-                part = np.empty((*g.shape[:3], len(of)), g.dtype)
-                np.matmul(g, cosine, out=part)
-                for a in range(2):
-                    part[a, 2] = g[a, 2] @ -sine
-                    part[2, a] = g[2, a] @ sine
+                total[:, ~_MIXED] = _times(g, ~_MIXED, cosine)
+                total[:, _MIXED] = _SIGN[_MIXED][:, None, None] * _times(g, _MIXED, sine)
             else:
-                part = g @ (cosine - 1j * sine)
-            found[:, of] = part.transpose(2, 3, 0, 1)
+                total = g @ (cosine - 1j * sine)
+            found[:, rows] = total.transpose(3, 0, 4, 1, 2)
         return found
 
     @cached_property
@@ -176,6 +188,17 @@ class PairTable:
         if self.endless:
             i, j = 0, j - i
         return self._place[i, j, c - a, d - b], flip
+
+
+def _times(g: Matrices, of: NDArray[np.bool_], waves: FloatArray) -> Matrices:
+    """Multiply some elements of (pairs, 3, 3, n_z, n_k) by real waves (n_k, vectors).
+
+    As products of real matrices: picking the elements of a part copies it in one piece.
+    """
+    parts = (g,) if np.isrealobj(g) else (g.real, g.imag)
+    first, *second = (part[:, of].reshape(-1, g.shape[-1]) @ waves for part in parts)
+    total = first + 1j * second[0] if second else first
+    return np.asarray(total.reshape(len(g), -1, g.shape[3], waves.shape[1]))
 
 
 @cache

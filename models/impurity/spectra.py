@@ -1,0 +1,156 @@
+"""Stage of spectra: densities of states at and near the defect, its change, resonances.
+
+Source: Wallis (1973), Eqs. 133-142; densities are per unit frequency, norm 1 for a component.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from models.defects.perturbation import Defect, Numbers
+from models.defects.spectra import (
+    dos_change,
+    find_determinants,
+    find_peaks,
+    find_resonances,
+    host_dos,
+    impurity_dos,
+    states_change,
+)
+from models.green.half_space import Matrices
+from models.impurity.host_functions import frequency_grid, line_heights, stages_of
+from models.impurity.localised import DEFECT, DefectStage, apart, with_error
+from models.impurity.parameters import ImpurityParameters
+from models.protocol import Arrays, ComplexArray, Cost, FloatArray, Part, Variable
+
+LINES = "lowest line above the real axis"
+CHANGE = "change when the lines are extrapolated without the lowest"
+TOLERANCE = 1e-6
+
+
+class ImpuritySpectra(DefectStage):
+    """Densities of states inside the bands, and resonances."""
+
+    name = "spectra"
+    family = "lines"
+    depends_on = (*DEFECT, "host_layers", "grid_points", "grid_max", "grid_width")
+    inputs = stages_of("lines")
+    variables = (
+        *with_error(
+            Variable("impurity_dos", ("polarization", "grid"), "spectrum",
+                     "density of states of the impurity's motion, mean over several impurities; "
+                     "its norm is 1 less the weight in localised modes", "Wallis Eqs. 136-138",
+                     tolerance=TOLERANCE),
+            LINES, CHANGE, scale=1.0),
+        *with_error(
+            Variable("host_dos", ("polarization", "grid"), "spectrum",
+                     "density of states of the same atoms in the host (under an adatom: of the "
+                     "surface atom), norm 1", "Wallis Eq. 138", tolerance=TOLERANCE),
+            LINES, CHANGE, scale=1.0),
+        *with_error(
+            Variable("neighbour_dos", ("grid",), "spectrum",
+                     "density of states of the other atoms whose bonds the defect changes, mean "
+                     "over them and directions; missing if there are none", "Wallis Eqs. 136-138",
+                     standard=False, tolerance=TOLERANCE),
+            LINES, CHANGE, scale=1.0),
+        *with_error(
+            Variable("states_change", ("grid",), "1",
+                     "states below the frequency in the defect crystal less those in the host; "
+                     "localised modes do not count", "Wallis Eq. 142", tolerance=TOLERANCE),
+            LINES, CHANGE, scale=1.0),
+        *with_error(
+            Variable("dos_change", ("grid",), "spectrum",
+                     "density of states of the defect crystal less that of the host, localised "
+                     "modes left out", "Wallis Eq. 142", tolerance=TOLERANCE),
+            LINES, CHANGE, scale=1.0),
+        *with_error(
+            Variable("resonance_frequency", ("polarization",), "frequency",
+                     "lowest frequency at which the real part of the determinant falls through "
+                     "zero, for a heavy impurity; else missing", "Wallis Eq. 137",
+                     tolerance=TOLERANCE),
+            LINES, CHANGE, scale=1.0),
+        *with_error(
+            Variable("resonance_width", ("polarization",), "frequency",
+                     "full width of the resonance; missing if over 0.3 of its frequency",
+                     "Wallis Eq. 137", tolerance=TOLERANCE),
+            LINES, CHANGE, scale=1.0),
+        *with_error(
+            Variable("resonance_peak", ("polarization",), "frequency",
+                     "frequency of the maximum of the impurity's density of states",
+                     tolerance=TOLERANCE),
+            LINES, CHANGE, scale=1.0),
+    )  # fmt: skip
+
+    def cost(self, parameters: Any, part: Part) -> Cost:
+        """Count the equations of every frequency, twice."""
+        p = parameters
+        n, points = len(p.perturbation.change), p.grid_points
+        _, radius = p.needs
+        rows = 4 * 10 * (2 + 3.2 * radius**2)
+        return Cost(
+            1e7 + 2 * points * (2e5 + 60 * n**2 + 0.4 * n**3),
+            5e7 + points * (500 * rows + 200 * n**2),
+        )
+
+    def solve(self, p: ImpurityParameters, inputs: Mapping[str, Arrays], part: Part) -> Arrays:
+        """Take the host on the axis as it is, and without its lowest line."""
+        now, *other = (self._spectra(p, g) for g in self.host(p, inputs))
+        known = other[0] if other else {name: np.full_like(x, np.nan) for name, x in now.items()}
+        return now | {f"{name}_error": apart(x, known[name]) for name, x in now.items()}
+
+    def _spectra(self, p: ImpurityParameters, g: Matrices) -> Arrays:
+        defect, omega = p.perturbation, frequency_grid(p, p.rest)
+        z = omega if p.grid_width == "auto" else omega + 1j * line_heights(p, p.rest)[0]
+        g = np.asarray(g, dtype=complex)
+        found = _determined(p, defect, g, z)
+        own, sites = impurity_dos(defect, g, z), host_dos(g, z)
+        at = defect.impurities if not p.adsorbed else np.zeros(1, dtype=np.int64)
+        found |= {
+            "impurity_dos": _by_polarization(own), "host_dos": _by_polarization(sites[:, at]),
+            "neighbour_dos": neighbour_dos(defect, g, z),
+        }  # fmt: skip
+        peak = find_peaks(omega, found["impurity_dos"].T) if p.single else np.full(2, np.nan)
+        return found | {"resonance_peak": peak}
+
+
+def _determined(p: ImpurityParameters, defect: Defect, g: ComplexArray, omega: Numbers) -> Arrays:
+    """Give what follows from the determinants of the blocks."""
+    determinants = find_determinants(defect, g, omega)
+    states = states_change(determinants, np.inf, 0)
+    if p.grid_width == "auto":
+        # above the bands there is nothing to extrapolate: what is left is a whole number
+        inside = omega**2 <= p.rest.top
+        states[~inside] = np.rint(states[inside][-1])
+    resonance = width = np.full(2, np.nan)
+    if p.single:
+        found = find_resonances(defect, determinants)
+        resonance, width = found.frequency, found.width
+    return {
+        "states_change": states, "dos_change": dos_change(omega.real, states),
+        "resonance_frequency": resonance, "resonance_width": width,
+    }  # fmt: skip
+
+
+def neighbour_dos(defect: Defect, g: ComplexArray, omega: Numbers) -> FloatArray:
+    """Mean density of states of the touched atoms that are no impurities, (n,); else NaN.
+
+    Parameters
+    ----------
+    g : (n, 3n, 3n), the host among the touched sites
+    """
+    others = np.setdiff1d(np.arange(len(defect.sites)), defect.impurities)
+    if not len(others):
+        return np.full(len(omega), np.nan)
+    w, h = defect.equation(g, omega.astype(complex) ** 2, np.eye(len(defect.change)))
+    own = (3 * others[:, None] + np.arange(3)).ravel()
+    u = np.linalg.solve(w, h[:, :, own])[:, own, np.arange(len(own))]
+    return np.asarray(-2 / np.pi * (omega * u.mean(axis=1)).imag)
+
+
+def _by_polarization(dos: FloatArray) -> FloatArray:
+    """From (n, atoms, 3) to the mean over atoms along the normal and in the plane, (2, n)."""
+    mean = dos.mean(axis=1)
+    return np.stack([mean[:, 2], mean[:, :2].mean(axis=1)])
