@@ -53,31 +53,32 @@ def extrapolate(g: ComplexArray, etas: FloatArray, omega: FloatArray, top: float
 
     Parameters
     ----------
-    g : (lines, n, 3n, 3n), at (omega + i eta_j)^2
+    g : (lines, n, ...), at (omega + i eta_j)^2
     etas : (lines,), ascending
     top : highest squared frequency of the host, above which its function is real
 
     Returns
     -------
-    (2, n, 3n, 3n): from all lines, and without the first, to compare with
+    (2, n, ...): from all lines, and without the first, to compare with
     """
     found = np.asarray(np.tensordot(line_weights(etas), g, axes=1))
     found.imag[:, omega**2 > top] = 0
     return found
 
 
-def host_dos(g: ComplexArray, omega: FloatArray) -> FloatArray:
+def host_dos(g: ComplexArray, omega: Numbers) -> FloatArray:
     """Density of states of each host atom and direction, (n, sites, 3), norm 1.
 
     Parameters
     ----------
-    g : (n, 3 sites, 3 sites), on the real axis
+    g : (n, 3 sites, 3 sites)
+    omega : (n,), on the real axis, or omega + i eta for lines of half width eta
     """
-    own = np.diagonal(g, axis1=-2, axis2=-1).imag
-    return np.asarray((-2 / np.pi * omega[:, None] * own).reshape(len(omega), -1, 3))
+    own = np.diagonal(g, axis1=-2, axis2=-1)
+    return np.asarray(_density(own, omega).reshape(len(omega), -1, 3))
 
 
-def impurity_dos(defect: Defect, g: ComplexArray, omega: FloatArray) -> FloatArray:
+def impurity_dos(defect: Defect, g: ComplexArray, omega: Numbers) -> FloatArray:
     """Density of states of each impurity and direction, (n, impurities, 3).
 
     Its norm is 1, of which the weights in localised modes lie above the band.
@@ -85,12 +86,16 @@ def impurity_dos(defect: Defect, g: ComplexArray, omega: FloatArray) -> FloatArr
     Parameters
     ----------
     g : (n, 3n, 3n), the host among the touched sites
-    omega : (n,), on the real axis
+    omega : (n,), on the real axis, or omega + i eta for lines of half width eta
     """
     own = defect.impurity_coordinates.ravel()
-    u = impurity_response(defect, g, omega.astype(complex) ** 2).imag
-    dos = -2 / np.pi * omega[:, None] * defect.masses[own] * u
-    return np.asarray(dos.reshape(len(omega), -1, 3))
+    u = impurity_response(defect, g, omega.astype(complex) ** 2)
+    return np.asarray(_density(defect.masses[own] * u, omega).reshape(len(omega), -1, 3))
+
+
+def _density(u: Numbers, omega: Numbers) -> FloatArray:
+    """-(2 omega/pi) Im u, (n, coordinates); off the axis omega is the real part."""
+    return np.asarray(-2 / np.pi * omega.real[:, None] * u.imag)
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +132,7 @@ def _determinant(
     return np.asarray((-1) ** extra * np.linalg.det(w))
 
 
-def states_change(determinants: Determinants, top: float, end: int) -> FloatArray:
+def states_change(determinants: Determinants, top: float = np.inf, end: int = 0) -> FloatArray:
     """Delta N: states of the defect crystal below a frequency minus those of the host, (n,).
 
     Parameters
@@ -137,7 +142,7 @@ def states_change(determinants: Determinants, top: float, end: int) -> FloatArra
     """
     phases = np.unwrap(np.angle(determinants.values), axis=1)
     states = -(determinants.degeneracy @ phases) / np.pi
-    return np.where(determinants.omega**2 > top, float(end), states)
+    return np.where(determinants.omega.real**2 > top, float(end), states)
 
 
 def dos_change(omega: FloatArray, states: FloatArray) -> FloatArray:
@@ -163,7 +168,7 @@ def find_resonances(defect: Defect, determinants: Determinants) -> Resonances:
     blocks = changed_blocks(defect)
     x, y, z = (blocks_along(defect, blocks, i) for i in range(3))
     for i, mine in enumerate((z, (*x, *y))):
-        each = [_resonance(determinants.omega, determinants.values[j]) for j in mine]
+        each = [_resonance(determinants.omega.real, determinants.values[j]) for j in mine]
         found[:, i] = min(each, key=lambda pair: np.nan_to_num(pair[0], nan=np.inf))
     return Resonances(*found)
 

@@ -64,7 +64,7 @@ def test_a_band_loses_the_states_that_localised_modes_win(ratio):
     modes = len(find_local_modes(semicircle_above(), defect).squared)
 
     found = find_determinants(defect, semicircle_host(OMEGA**2), OMEGA)
-    states = states_change(found, np.inf, 0)
+    states = states_change(found)
 
     assert states[0] == pytest.approx(0, abs=1e-12)
     assert states[-1] == pytest.approx(-modes, abs=1e-6)
@@ -77,7 +77,7 @@ def test_an_atom_on_the_surface_adds_its_three_states(mass, spring):
     modes = len(find_local_modes(semicircle_above(), defect).squared)
 
     found = find_determinants(defect, semicircle_host(OMEGA**2), OMEGA)
-    states = states_change(found, np.inf, 0)
+    states = states_change(found)
 
     assert states[0] == pytest.approx(0, abs=1e-12)
     assert states[-1] == pytest.approx(3 - modes, abs=1e-6)
@@ -157,6 +157,19 @@ def test_a_light_impurity_has_no_resonance():
 
     assert np.isnan(found.frequency).all()
     assert np.isnan(found.width).all()
+
+
+def test_beside_the_axis_each_mode_of_a_supercell_is_a_line():
+    cell, defect = Supercell(bonds(), 4, 3, "twisted"), substitution(bonds(), 0, 0.3, 1.5)
+    squared, vectors, where, _ = cell.defect_modes(defect)
+    omega, eta = np.linspace(0.5, 6, 50), 0.2
+
+    dos = impurity_dos(defect, cell.green(defect, (omega + 1j * eta) ** 2), omega + 1j * eta)
+
+    lines = -2 * omega[:, None] / np.pi * (1 / ((omega + 1j * eta)[:, None] ** 2 - squared)).imag
+    for direction in range(3):
+        share = vectors[where[direction]] ** 2
+        np.testing.assert_allclose(dos[:, 0, direction], lines @ share, atol=1e-11)
 
 
 @pytest.mark.parametrize(
