@@ -194,3 +194,20 @@ def test_blocks_have_the_whole_determinant_of_a_supercell(defect):
     logarithm -= np.log(z[:, None] - cell.squared).sum(axis=1)
     expected = np.exp(logarithm) * np.prod(defect.masses) * (-1) ** defect.extra.sum()
     np.testing.assert_allclose(whole / expected, 1, atol=1e-9)
+
+
+def test_blocks_of_changed_coordinates_leave_nothing_out():
+    """The determinant and U of the equation as it is printed, on all touched coordinates."""
+    defect = group(bonds(), [((0, 0, 0), 3.0, 0.7), ((1, 0, 1), 0.2, 1.3)])
+    omega = np.linspace(0.4, 4, 5) + 0.2j
+    g = Supercell(bonds(), 5, 4).green(defect, omega**2)
+    w = np.eye(len(defect.change)) - defect.matrix(omega**2) @ g
+
+    found = find_determinants(defect, g, omega)
+    dos = impurity_dos(defect, g, omega)
+
+    whole = np.prod(found.values ** found.degeneracy[:, None], axis=0)
+    np.testing.assert_allclose(whole, np.linalg.det(w), rtol=1e-10)
+    u = np.diagonal(g @ np.linalg.inv(w), axis1=1, axis2=2).imag[:, :6]
+    expected = -2 * omega.real[:, None] / np.pi * defect.masses[:6] * u
+    np.testing.assert_allclose(dos.reshape(5, 6), expected, atol=1e-12)
