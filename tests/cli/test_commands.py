@@ -1,11 +1,10 @@
-"""The command line as a user has it: the installed command, its words, files and exit codes."""
+"""The command line as a user has it: its words, files and exit codes."""
 
 from __future__ import annotations
 
 import json
 import os
 import subprocess
-import sys
 from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
@@ -17,10 +16,10 @@ from pandas.testing import assert_frame_equal
 
 import sweep
 from sweep.documents import to_toml
+from tests.commands import SCRIPT, run_here
 
 pytestmark = pytest.mark.usefixtures("plugin")
 
-COMMAND = Path(sys.executable).with_name("modesweep")
 NAMES = ("models", "plan", "run", "status", "errors", "query")
 
 LITTLE = {
@@ -47,12 +46,20 @@ def home(tmp_path_factory: pytest.TempPathFactory, client: Client) -> Path:
     return folder
 
 
-def modesweep(
+def modesweep(*arguments: object, cwd: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
+    """Run a command in this process; it must end with an exit code."""
+    done = run_here(*arguments, cwd=cwd)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def installed(
     *arguments: object, cwd: Path, code: int = 0, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run the command, which must end with an exit code."""
+    """Run the installed command, which must end with an exit code."""
     done = subprocess.run(
-        [COMMAND, *map(str, arguments)], cwd=cwd, text=True, capture_output=True, timeout=120,
+        [SCRIPT, *map(str, arguments)], cwd=cwd, text=True, capture_output=True, timeout=120,
         env=os.environ | environment,
     )  # fmt: skip
     assert done.returncode == code, done.stdout + done.stderr
@@ -71,12 +78,12 @@ def given(content: dict[str, Any], folder: Path, **changes: Any) -> Path:
 
 
 def test_help_lists_the_commands(tmp_path: Path) -> None:
-    text = modesweep("--help", cwd=tmp_path).stdout
+    text = installed("--help", cwd=tmp_path).stdout
 
     assert text.startswith("Usage: modesweep COMMAND")
     for name in NAMES:
         assert f"  {name} " in text
-    assert modesweep(cwd=tmp_path, code=2).stdout == text
+    assert installed(cwd=tmp_path, code=2).stdout == text
 
 
 @pytest.mark.parametrize(
@@ -216,9 +223,9 @@ def test_the_same_run_twice_computes_once(tmp_path: Path, client: Client) -> Non
     file = given(POISON, tmp_path, name="good", fixed={"diary": str(diary)})
     run = ("run", file, "--scheduler", client.scheduler.address)
 
-    first = modesweep(*run, cwd=tmp_path).stdout
+    first = installed(*run, cwd=tmp_path).stdout
     computed = diary.read_text()
-    second = modesweep("run", file, cwd=tmp_path).stdout
+    second = installed("run", file, cwd=tmp_path).stdout
 
     assert sorted(computed.split()) == ["1.0", "3.0", "7.0"]
     assert diary.read_text() == computed
@@ -231,7 +238,7 @@ def test_the_same_run_twice_computes_once(tmp_path: Path, client: Client) -> Non
 def test_a_run_with_failed_points_is_exit_1(tmp_path: Path, client: Client) -> None:
     file = given(POISON, tmp_path)
 
-    done = modesweep("run", file, "--workspace", "here", "--scheduler", client.scheduler.address,
+    done = installed("run", file, "--workspace", "here", "--scheduler", client.scheduler.address,
                      cwd=tmp_path, code=1)  # fmt: skip
 
     assert "1 ok, 1 failed, 1 unstable" in done.stdout
@@ -267,7 +274,7 @@ def test_a_bad_file_is_refused_before_any_work(tmp_path: Path) -> None:
 def test_a_scheduler_that_is_not_there_is_not_a_fault_of_ours(tmp_path: Path) -> None:
     file = given(CHAIN, tmp_path)
 
-    done = modesweep("run", file, "--scheduler", "nonsense://127.0.0.1:1", cwd=tmp_path, code=3)
+    done = installed("run", file, "--scheduler", "nonsense://127.0.0.1:1", cwd=tmp_path, code=3)
 
     assert "error: " in done.stderr
     assert "nonsense" in done.stderr
@@ -281,8 +288,8 @@ def test_a_users_own_modules_beside_the_file_do_not_disturb(tmp_path: Path) -> N
         (tmp_path / f"{name}.py").write_text(SHADOW)
     file = given(CHAIN, tmp_path)
 
-    done = modesweep("run", file, "--workers", 1, cwd=tmp_path)
-    found = modesweep("query", "chain", "end_weight > 0.9", cwd=tmp_path)
+    done = installed("run", file, "--workers", 1, cwd=tmp_path)
+    found = installed("query", "chain", "end_weight > 0.9", cwd=tmp_path)
 
     assert "2 ok" in done.stdout
     assert "rows" in found.stdout
@@ -292,7 +299,7 @@ def test_a_package_that_hides_ours_is_named(tmp_path: Path) -> None:
     (tmp_path / "models").mkdir()
     (tmp_path / "models/__init__.py").touch()
 
-    done = modesweep("status", cwd=tmp_path, code=2, PYTHONPATH=str(tmp_path))
+    done = installed("status", cwd=tmp_path, code=2, PYTHONPATH=str(tmp_path))
 
     assert f"`models` was loaded from {tmp_path.resolve()}" in done.stderr
     assert "Rename it" in done.stderr
@@ -394,9 +401,9 @@ def test_one_call_writes_csv_json_and_parquet(home: Path, answer: pd.DataFrame) 
     assert parquet.attrs["units"] == {"frequency": "cm-1"}
 
 
-@pytest.mark.parametrize("kind", ["csv", "parquet"])
+@pytest.mark.parametrize("kind", [pytest.param("csv", marks=pytest.mark.long), "parquet"])
 def test_minus_is_standard_output(home: Path, answer: pd.DataFrame, kind: str) -> None:
-    out = subprocess.run([COMMAND, *QUESTION, f"--{kind}", "-"], cwd=home, capture_output=True,
+    out = subprocess.run([SCRIPT, *QUESTION, f"--{kind}", "-"], cwd=home, capture_output=True,
                          check=True).stdout  # fmt: skip
 
     found = (
@@ -433,7 +440,7 @@ def test_nothing_found_is_an_answer(home: Path) -> None:
 
 def test_a_reader_that_has_seen_enough_is_no_fault(home: Path) -> None:
     with subprocess.Popen(
-        [COMMAND, "query", "little", "true", "--vars", "frequency,k_vector,k_weight", "--csv", "-"],
+        [SCRIPT, "query", "little", "true", "--vars", "frequency,k_vector,k_weight", "--csv", "-"],
         cwd=home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         assert process.stdout is not None

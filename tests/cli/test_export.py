@@ -13,7 +13,7 @@ import yaml
 from distributed import Client
 
 import sweep
-from tests.cli.test_commands import modesweep
+from tests.cli.test_commands import installed, modesweep
 
 pytestmark = pytest.mark.usefixtures("plugin")
 
@@ -96,7 +96,7 @@ def test_what_is_not_installed_is_named(home: Path, tmp_path: Path) -> None:
     command = ("export", "little", "--format", "netcdf", "--out", "never.nc")
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
 
-    done = modesweep(*command, cwd=home, code=2, PYTHONPATH=path)
+    done = installed(*command, cwd=home, code=2, PYTHONPATH=path)
 
     assert "Install modesweep[export]" in done.stderr
     assert not (home / "never.nc").exists()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +17,10 @@ from sweep.comparison import differing
 from sweep.comparison.points import Matching, match_values, same_value
 from sweep.comparison.values import Comparison
 from sweep.sweep_file import read
+from tests.commands import run_here
 
 pytestmark = pytest.mark.usefixtures("plugin")
 
-COMMAND = Path(sys.executable).with_name("modesweep")
 RATIOS = [0.2, 0.5, 1.0]
 CHAIN = {
     "modesweep": 1, "name": "chain", "model": "chain", "fixed": {"temperatures": [0, 1.5]},
@@ -301,9 +299,7 @@ def test_sweeps_without_axes_match_if_their_fixed_values_may_differ() -> None:
 
 def command(*arguments: object, code: int = 0) -> str:
     """Run the command, which must end with an exit code."""
-    done = subprocess.run(
-        [COMMAND, "diff", *map(str, arguments)], text=True, capture_output=True, timeout=120
-    )
+    done = run_here("diff", *arguments)
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     return done.stdout + done.stderr

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,8 +16,8 @@ import sweep
 from sweep import checkup, filesystem, machine
 from sweep.checkup import OK, PROBLEM, WARNING, Finding, Report
 from sweep.filesystem import is_network, kind_of, locks_hold, wal_works, write_seconds
+from tests.commands import SCRIPT, run_here
 
-COMMAND = Path(sys.executable).with_name("modesweep")
 LONG_AGO = time.time() - 7200
 
 SetUp = Callable[[str, dict[str, str]], None]
@@ -47,13 +46,10 @@ def test_a_sound_machine_has_nothing_to_mend(tmp_path: Path) -> None:
 
 def test_the_command_ends_with_0_and_json_has_the_verdict(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    text = subprocess.run(
-        [COMMAND, "doctor"], cwd=tmp_path, capture_output=True, text=True, check=True
-    ).stdout
-    told = subprocess.run(
-        [COMMAND, "doctor", "--json", "--workspace", "file"], cwd=tmp_path, capture_output=True,
-        text=True, check=True,
-    ).stdout  # fmt: skip
+    done = run_here("doctor", cwd=tmp_path)
+    asked = run_here("doctor", "--json", "--workspace", "file", cwd=tmp_path)
+    assert (done.returncode, asked.returncode) == (0, 0)
+    text, told = done.stdout, asked.stdout
 
     for word in ("versions", "BLAS", "cores", "memory", "file system", "free space"):
         assert word in text
@@ -67,9 +63,7 @@ def test_the_command_ends_with_0_and_json_has_the_verdict(tmp_path: Path) -> Non
 def test_the_command_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "results").touch()
 
-    text = subprocess.run(
-        [COMMAND, "doctor"], cwd=tmp_path, capture_output=True, text=True, check=True
-    ).stdout
+    text = run_here("doctor", cwd=tmp_path).stdout
 
     assert "\nWhat to do:\n" in text
     assert "  workspace: Give a --workspace in a folder that you can write.\n" in text
@@ -132,7 +126,7 @@ def test_a_broken_plug_in_is_named_with_its_reason(tmp_path: Path) -> None:
 
 def test_the_command_survives_a_broken_plug_in(tmp_path: Path, plugins: Path) -> None:
     done = subprocess.run(
-        [COMMAND, "doctor"], cwd=tmp_path, capture_output=True, text=True, check=True,
+        [SCRIPT, "doctor"], cwd=tmp_path, capture_output=True, text=True, check=True,
         env=os.environ | {"PYTHONPATH": str(plugins)},
     )  # fmt: skip
 

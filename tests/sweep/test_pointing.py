@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +16,10 @@ from models.units import FREQUENCY_UNITS
 from sweep.documents import to_toml
 from sweep.pointing import command_line, prepared, typed
 from sweep.problems import InputError, StoreError
+from tests.commands import run_here
 
 pytestmark = pytest.mark.usefixtures("plugin")
 
-COMMAND = Path(sys.executable).with_name("modesweep")
 SLAB = {
     "modesweep": 1, "name": "little", "model": "slab", "outputs": ["frequency", "surface_energy"],
     "where": "layers > 3", "fixed": {"k_points": 6, "cutoff": 2.0},
@@ -45,10 +43,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, client: Client) -> Path:
 
 def modesweep(*arguments: object, cwd: Path, code: int = 0, says: str = "") -> tuple[str, str]:
     """Run the command, which must end with an exit code; give its output and its errors."""
-    done = subprocess.run(
-        [COMMAND, *map(str, arguments)], cwd=cwd, text=True, capture_output=True, timeout=120,
-        input=says, check=False,
-    )  # fmt: skip
+    done = run_here(*arguments, cwd=cwd, says=says)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout, done.stderr
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,10 +22,10 @@ from sweep.child import StageFiles, about_result, packed
 from sweep.layout import stage_file
 from sweep.problems import InputError
 from sweep.stage_cache import list_kept, prune
+from tests.commands import run_here
 
 pytestmark = pytest.mark.usefixtures("plugin")
 
-COMMAND = Path(sys.executable).with_name("modesweep")
 DAY = 86_400.0
 HOSTS: dict[str, Any] = {
     "modesweep": 1, "name": "hosts", "model": "shared-host",
@@ -56,10 +54,7 @@ def keep(tmp_path: Path) -> Keep:
 
 
 def modesweep(*arguments: object, cwd: Path) -> str:
-    done = subprocess.run(
-        [COMMAND, *map(str, arguments)], cwd=cwd, text=True, capture_output=True, timeout=120,
-        check=False,
-    )  # fmt: skip
+    done = run_here(*arguments, cwd=cwd)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -261,9 +256,7 @@ def test_the_command_lists_and_removes(keep: Keep, tmp_path: Path) -> None:
      (["cache", "prune", "--older", "long"], "--older 'long' must be")],
 )  # fmt: skip
 def test_a_mistake_is_exit_2(tmp_path: Path, words: list[str], said: str) -> None:
-    done = subprocess.run(
-        [COMMAND, *words], cwd=tmp_path, text=True, capture_output=True, check=False
-    )
+    done = run_here(*words, cwd=tmp_path)
 
     assert (done.returncode, done.stdout) == (2, "")
     assert said in done.stderr

@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import zlib
 from dataclasses import replace
 from pathlib import Path
@@ -23,10 +22,10 @@ from models.protocol import Arrays
 from sweep.child import Failure
 from sweep.comparison import recomputing, verifying
 from sweep.ledger import Ledger
+from tests.commands import SCRIPT, run_here
 
 pytestmark = pytest.mark.usefixtures("plugin")
 
-COMMAND = Path(sys.executable).with_name("modesweep")
 SLAB = {
     "modesweep": 1, "name": "slab", "model": "slab",
     "outputs": ["frequency", "surface_weight", "mode_kind", "eigenvector", "k_label"],
@@ -79,10 +78,7 @@ def copy(stores: Path, tmp_path: Path) -> Path:
 
 def command(*arguments: object, cwd: Path, code: int = 0) -> str:
     """Run the command, which must end with an exit code."""
-    done = subprocess.run(
-        [COMMAND, "verify", *map(str, arguments)], cwd=cwd, text=True, capture_output=True,
-        timeout=120,
-    )  # fmt: skip
+    done = run_here("verify", *arguments, cwd=cwd)
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     return done.stdout
@@ -420,7 +416,7 @@ def test_the_command_explains_bad_input(stores: Path) -> None:
 def test_another_blas_kernel_agrees_within_the_tolerances(stores: Path) -> None:
     env = os.environ | {"OPENBLAS_CORETYPE": "Nehalem"}
     done = subprocess.run(
-        [COMMAND, "verify", "slab", "--sample", "100%", "--json", "--workspace", str(stores)],
+        [SCRIPT, "verify", "slab", "--sample", "100%", "--json", "--workspace", str(stores)],
         text=True, capture_output=True, env=env, timeout=120,
     )  # fmt: skip
     plain = json.loads(done.stdout)
