@@ -2,8 +2,10 @@
 
 import os
 import signal
+from functools import partial
 from pathlib import Path
 
+import psutil
 import pytest
 from distributed import Client
 
@@ -12,6 +14,7 @@ from sweep.messages import Order
 from sweep.owning import Ownership
 from sweep.worker import run_block
 from tests.faults.tools import (
+    SMALL_BLOCKS,
     children_of,
     document,
     finish,
@@ -23,70 +26,103 @@ from tests.faults.tools import (
 
 pytestmark = pytest.mark.usefixtures("plugin")
 
-SLOW = document("slow", fixed={"slow": 0.03}, axes={"x": {"arange": [160]}})
+POINTS = document("points", axes={"x": {"arange": [40]}})
+"""Twenty blocks, with `SMALL_BLOCKS`."""
 
 
 @pytest.fixture(scope="module")
-def quiet(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+def quiet(tmp_path_factory: pytest.TempPathFactory, client: Client) -> dict[str, bytes]:
     folder = tmp_path_factory.mktemp("quiet")
-    return results(sweep.run(SLOW, workspace=folder, workers=2).path)
+    return results(sweep.run(POINTS, workspace=folder, scheduler=client).path)
 
 
-@pytest.mark.parametrize("blocks", [0, 2, 9])
+class Held:
+    """A run in processes of its own that cannot end before `let_go`: one point waits for it."""
+
+    def __init__(self, folder: Path, workers: int) -> None:
+        self._gate = folder / "gate"
+        self.content = {**POINTS, "fixed": {"gate": str(self._gate), "at": 30}}
+        self.workspace = folder / "results"
+        self.path = self.workspace / "points"
+        options = ("--workers", str(workers))
+        self.start = partial(start, self.content, folder, *options, command=SMALL_BLOCKS)
+        self.process = self.start()
+
+    def let_go(self) -> None:
+        self._gate.touch()
+
+
+@pytest.mark.parametrize(
+    ("blocks", "workers"),
+    [
+        pytest.param(0, 2, marks=pytest.mark.long),
+        (2, 1),
+        pytest.param(9, 2, marks=pytest.mark.long),
+    ],
+)
 def test_a_run_killed_with_all_its_processes_goes_on(
-    tmp_path: Path, quiet: dict[str, bytes], blocks: int
+    tmp_path: Path, quiet: dict[str, bytes], client: Client, blocks: int, workers: int
 ) -> None:
-    process = start(SLOW, tmp_path, "--workers", "2")
-    wait_for_blocks(tmp_path / "results" / "slow", blocks)
-    kill_all(process)
+    held = Held(tmp_path, workers)
+    wait_for_blocks(held.path, blocks)
+    kill_all(held.process)
+    held.let_go()
 
-    before = sweep.status("slow", tmp_path / "results") if blocks else None
-    code, out = finish(start(SLOW, tmp_path, "--workers", "2"))
+    before = sweep.status(held.path) if blocks else None
+    after = sweep.run(held.content, workspace=held.workspace, scheduler=client)
 
-    assert code == 0, out
-    assert results(tmp_path / "results" / "slow") == quiet
-    assert before is None or before.blocks_done >= blocks
+    assert after.complete
+    assert results(held.path) == quiet
+    assert before is None or blocks <= before.blocks_done < before.blocks
 
 
 def test_a_killed_owner_takes_its_processes_with_it_and_frees_the_sweep(
-    tmp_path: Path, quiet: dict[str, bytes]
+    tmp_path: Path, quiet: dict[str, bytes], client: Client
 ) -> None:
-    process = start(SLOW, tmp_path, "--workers", "1")
-    wait_for_blocks(tmp_path / "results" / "slow", 2)
-    process.kill()
-    process.communicate()
+    held = Held(tmp_path, 1)
+    wait_for_blocks(held.path, 2)
+    family = psutil.Process(held.process.pid).children(recursive=True)
+    held.process.kill()
+    held.process.communicate()
 
-    code, out = finish(start(SLOW, tmp_path, "--workers", "2"))
+    _, alive = psutil.wait_procs(family, timeout=60)
+    held.let_go()
+    after = sweep.run(held.content, workspace=held.workspace, scheduler=client)
 
-    assert code == 0, out
-    assert results(tmp_path / "results" / "slow") == quiet
+    assert family
+    assert alive == []
+    assert after.complete
+    assert results(held.path) == quiet
 
 
 def test_a_killed_worker_costs_nothing(tmp_path: Path, quiet: dict[str, bytes]) -> None:
-    process = start(SLOW, tmp_path, "--workers", "2")
-    wait_for_blocks(tmp_path / "results" / "slow", 2)
-    workers = [p for p in children_of(process.pid) if children_of(p)]
+    held = Held(tmp_path, 2)
+    wait_for_blocks(held.path, 2)
+    workers = [p for p in children_of(held.process.pid) if children_of(p)]
     os.kill(workers[0], signal.SIGKILL)
+    held.let_go()
 
-    code, out = finish(process)
+    code, out = finish(held.process)
 
     assert code == 0, out
-    assert results(tmp_path / "results" / "slow") == quiet
+    assert results(held.path) == quiet
 
 
 def test_ctrl_c_stops_quietly_and_the_same_command_goes_on(
     tmp_path: Path, quiet: dict[str, bytes]
 ) -> None:
-    process = start(SLOW, tmp_path, "--workers", "2")
-    wait_for_blocks(tmp_path / "results" / "slow", 2)
-    os.killpg(process.pid, signal.SIGINT)  # a terminal sends it to the whole group
-    code, out = finish(process)
+    held = Held(tmp_path, 1)
+    wait_for_blocks(held.path, 2)
+    os.killpg(held.process.pid, signal.SIGINT)  # a terminal sends it to the whole group
+    code, out = finish(held.process)
 
     assert code == 130, out
     assert "the same command goes on" in out
     assert "Traceback" not in out
-    assert finish(start(SLOW, tmp_path, "--workers", "2"))[0] == 0
-    assert results(tmp_path / "results" / "slow") == quiet
+    assert not sweep.status(held.path).complete
+    held.let_go()
+    assert finish(held.start())[0] == 0
+    assert results(held.path) == quiet
 
 
 def test_a_finished_sweep_computes_nothing_again(tmp_path: Path, client: Client) -> None:

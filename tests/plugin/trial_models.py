@@ -26,13 +26,15 @@ class PoisonParameters(Parameters):
     """Seconds that each point takes."""
     diary: str = ""
     """A file that gets a line for each computed point."""
+    gate: str = ""
+    """A file that the point `at` waits for: what is to happen meanwhile happens in time."""
 
 
 class PoisonStage(Stage):
     """The square of a number, unless something goes wrong."""
 
     name = "square"
-    depends_on = ("x", "poison", "at", "slow", "diary")
+    depends_on = ("x", "poison", "at", "slow", "diary", "gate")
     variables = (
         Variable("square", (), "1", "square of the number"),
         Variable("powers", ("power",), "1", "its first powers"),
@@ -48,7 +50,7 @@ class PoisonStage(Stage):
             with Path(p.diary).open("a") as diary:
                 diary.write(f"{p.x}\n")
         if p.at < 0 or p.at == p.x:
-            misbehave(p.poison)
+            misbehave(f"wait:{p.gate}" if p.gate else p.poison)
         time.sleep(p.slow)
         return {"square": np.array(p.x**2), "powers": p.x ** np.arange(4.0)}
 

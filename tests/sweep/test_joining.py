@@ -25,15 +25,16 @@ def document(name: str, axes: dict[str, Any], **fixed: Any) -> dict[str, Any]:
     return {**BASE, "name": name, "fixed": {**BASE["fixed"], **fixed}, "axes": axes}
 
 
-@pytest.fixture
-def parts(tmp_path: Path, client: Client) -> list[Path]:
-    """Two surfaces, one of them with other axes in another order."""
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory: pytest.TempPathFactory, client: Client) -> list[Path]:
+    """Two surfaces, one of them with other axes in another order; tests only read them."""
+    folder = tmp_path_factory.mktemp("parts")
     first = document("first", {"layers": [7, 3], "adlayer": ["none", "one side"]}, surface="111")
     second = document(
         "second", {"adlayer": ["one side", "none"], "adlayer_mass_ratio": [1.0, 2.0]},
         surface="100", layers=5,
     )  # fmt: skip
-    return [sweep.run(d, workspace=tmp_path, scheduler=client).path for d in (first, second)]
+    return [sweep.run(d, workspace=folder, scheduler=client).path for d in (first, second)]
 
 
 def test_a_union_that_was_completed_has_the_bytes_of_one_sweep(
@@ -136,9 +137,13 @@ def test_sweeps_that_do_not_go_together_are_refused(
     assert not (tmp_path / "both").exists()
 
 
-def test_a_name_that_is_taken_is_not_overwritten(parts: list[Path], tmp_path: Path) -> None:
+def test_a_name_that_is_taken_is_not_overwritten(parts: list[Path]) -> None:
+    before = results(parts[0])
+
     with pytest.raises(sweep.RefusedError, match="another sweep of the name"):
-        sweep.union(parts, "first", workspace=tmp_path)
+        sweep.union(parts, "first", workspace=parts[0].parent)
+
+    assert results(parts[0]) == before
 
 
 def test_one_sweep_is_no_union(parts: list[Path], tmp_path: Path) -> None:
