@@ -131,7 +131,7 @@ def check_declared(model: Model, points: Sequence[Any]) -> None:
                          f"The coordinate of the dim {d.name!r} has {found} values for a "
                          f"length of {lengths[d.name]}.")  # fmt: skip
         evaluator = Evaluator(model)
-        for stage in model.stages:
+        for stage in _felt(model, p):
             if stage.cut is not None and not stage.sums:
                 _check_cut(stage, evaluator, p, model.parts(stage, p)[0])
             _check_result(model, stage, p, evaluator.whole(stage, p))
@@ -207,7 +207,7 @@ def check_canonical(model: Model, points: Sequence[Any]) -> None:
             continue
         _require(model.lengths(clean) == model.lengths(p), f"`canonical` reshapes {p!r}.")
         one, other = Evaluator(model), Evaluator(model)
-        for stage in model.stages:
+        for stage in _felt(model, p):
             _equal(one.whole(stage, p), other.whole(stage, clean),
                    f"Stage {stage.name!r} tells {p!r} from its canonical form")  # fmt: skip
 

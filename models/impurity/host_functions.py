@@ -50,7 +50,7 @@ ORDER = 28
 ETAS = np.array([1.0, 1.5, 2.0, 2.5, 3.0])
 """Heights of the lines, in units of the lowest."""
 LOWEST_ETA = 0.009
-"""Height of the lowest line over the highest frequency."""
+"""Height of the lowest line over the highest frequency, where `k_mesh` is "auto"."""
 MESH_ON_LINES = 2.3
 """Points on each side of the zone, times eta over the highest frequency."""
 MARGIN = 1.05
@@ -58,6 +58,8 @@ MARGIN = 1.05
 CHUNK = 256
 """Wavevectors that are summed at once."""
 GRAIN = {"local": 4, "imaginary": 4, "lines": 8}
+SLAB_GRAIN = 32
+"""The same for slabs, where the modes of a wavevector serve them all."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,8 @@ def line_heights(p: ImpurityParameters, host: Host) -> FloatArray:
     """Give the eta of the lines, ascending."""
     if p.grid_width != "auto":
         return np.array([p.grid_width / p.frequency_scale])
-    return LOWEST_ETA * np.sqrt(host.bulk_top) * ETAS
+    lowest = LOWEST_ETA if p.k_mesh == "auto" else MESH_ON_LINES / p.k_mesh
+    return lowest * np.sqrt(host.bulk_top) * ETAS
 
 
 def frequency_grid(p: ImpurityParameters, host: Host) -> FloatArray:
@@ -229,13 +232,13 @@ def _slab_functions(d: Matrices, z: Matrices, pairs: Sequence[tuple[int, int]]) 
     squared, e = np.linalg.eigh(d)
     layers = d.shape[-1] // 3
     rows = e.reshape(len(d), layers, 3, -1)
+    poles = 1 / (z - squared[..., None])  # (n_k, modes, n_z)
     found = np.zeros((len(pairs), 3, 3, len(z), len(d)), np.result_type(e, z))
     for number, (i, j) in enumerate(pairs):
         if max(i, j) < layers:  # there are no others to be asked for
-            for n, one in enumerate(z):
-                weighted = rows[:, i] / (one - squared)[:, None, :]
-                block = weighted @ rows[:, j].conj().swapaxes(-1, -2)
-                found[number, :, :, n] = block.transpose(1, 2, 0)
+            products = rows[:, i, :, None] * rows[:, j, None].conj()
+            sums = products.reshape(len(d), 9, -1) @ poles
+            found[number] = sums.reshape(len(d), 3, 3, -1).transpose(1, 2, 3, 0)
     return found
 
 

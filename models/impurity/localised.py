@@ -76,8 +76,7 @@ class ImpurityModes(DefectStage):
                      "Wallis Eqs. 133-137"),
             MESH, "change with half the quadrature", scale=1.0),
         Variable("local_modes_weight", ("local_mode",), "1",
-                 "share of all impurities in each of them", standard=False, tolerance=1e-6,
-                 degenerate="local_modes_squared"),
+                 "share of all impurities in each of them", standard=False, tolerance=1e-6),
         Variable("n_local_modes", (), "1", "number of localised modes", dtype="int32"),
         *with_error(
             Variable("critical_mass_ratio", ("polarization",), "1",

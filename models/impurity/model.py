@@ -23,12 +23,13 @@ from models.impurity.host_functions import (
     FAMILIES,
     GRAIN,
     MARGIN,
+    SLAB_GRAIN,
     frequency_grid,
     node_count,
 )
 from models.impurity.hosts import SlabHost
 from models.impurity.localised import ImpurityExpansion, ImpurityModes
-from models.impurity.parameters import ImpurityParameters
+from models.impurity.parameters import INFINITE, ImpurityParameters
 from models.impurity.spectra import ImpuritySpectra
 from models.protocol import Dim, Model
 from models.slab.units import GAS, REDUCED, SPRING, UNITS, factors
@@ -81,7 +82,7 @@ class Impurity(Model):
 
     def grain(self, dim: str, p: ImpurityParameters) -> int:
         """Give the values of z of one call."""
-        return GRAIN[dim.removesuffix("_node")]
+        return GRAIN[dim.removesuffix("_node")] if p.host_layers == INFINITE else SLAB_GRAIN
 
     def unit_of(self, quantity: str, p: ImpurityParameters) -> str:
         """Give the unit of a quantity for springs, Lennard-Jones, or a gas."""

@@ -37,7 +37,7 @@ class ImpuritySpectra(DefectStage):
     name = "spectra"
     family = "lines"
     depends_on = (*DEFECT, "host_layers", "grid_points", "grid_max", "grid_width")
-    inputs = stages_of("lines")
+    inputs = ("local", *stages_of("lines"))
     variables = (
         *with_error(
             Variable("impurity_dos", ("polarization", "grid"), "spectrum",
@@ -95,35 +95,43 @@ class ImpuritySpectra(DefectStage):
             5e7 + points * (500 * rows + 200 * n**2),
         )
 
+    def reads(self, p: Any) -> tuple[str, ...]:
+        """Read the number of localised modes, too: so many states have left the bands."""
+        return ("local", *super().reads(p))
+
     def solve(self, p: ImpurityParameters, inputs: Mapping[str, Arrays], part: Part) -> Arrays:
         """Take the host on the axis as it is, and without its lowest line."""
-        now, *other = (self._spectra(p, g) for g in self.host(p, inputs))
+        modes = int(inputs["local"]["n_local_modes"])
+        now, *other = (self._spectra(p, g, modes) for g in self.host(p, inputs))
         known = other[0] if other else {name: np.full_like(x, np.nan) for name, x in now.items()}
         return now | {f"{name}_error": apart(x, known[name]) for name, x in now.items()}
 
-    def _spectra(self, p: ImpurityParameters, g: Matrices) -> Arrays:
+    def _spectra(self, p: ImpurityParameters, g: Matrices, modes: int) -> Arrays:
         defect, omega = p.perturbation, frequency_grid(p, p.rest)
         z = omega if p.grid_width == "auto" else omega + 1j * line_heights(p, p.rest)[0]
         g = np.asarray(g, dtype=complex)
-        found = _determined(p, defect, g, z)
-        own, sites = impurity_dos(defect, g, z), host_dos(g, z)
-        at = defect.impurities if not p.adsorbed else np.zeros(1, dtype=np.int64)
-        found |= {
-            "impurity_dos": _by_polarization(own), "host_dos": _by_polarization(sites[:, at]),
-            "neighbour_dos": neighbour_dos(defect, g, z),
+        # at frequency 0 a coordinate without a spring has a pole, and no density
+        own, near = (
+            np.concatenate([np.zeros_like(dos[:1]), dos])
+            for dos in (impurity_dos(defect, g[1:], z[1:]), neighbour_dos(defect, g[1:], z[1:]))
+        )
+        at = np.zeros(1, dtype=np.int64) if p.adsorbed else defect.impurities
+        dos = _by_polarization(own)
+        return {
+            "impurity_dos": dos, "host_dos": _by_polarization(host_dos(g, z)[:, at]),
+            "neighbour_dos": near,
+            "resonance_peak": find_peaks(omega, dos.T) if p.single else np.full(2, np.nan),
+            **_determined(p, defect, g, z, modes),
         }  # fmt: skip
-        peak = find_peaks(omega, found["impurity_dos"].T) if p.single else np.full(2, np.nan)
-        return found | {"resonance_peak": peak}
 
 
-def _determined(p: ImpurityParameters, defect: Defect, g: ComplexArray, omega: Numbers) -> Arrays:
-    """Give what follows from the determinants of the blocks."""
+def _determined(
+    p: ImpurityParameters, defect: Defect, g: ComplexArray, omega: Numbers, modes: int
+) -> Arrays:
+    """Give what follows from the determinants of the blocks and the number of localised modes."""
     determinants = find_determinants(defect, g, omega)
-    states = states_change(determinants, np.inf, 0)
-    if p.grid_width == "auto":
-        # above the bands there is nothing to extrapolate: what is left is a whole number
-        inside = omega**2 <= p.rest.top
-        states[~inside] = np.rint(states[inside][-1])
+    end = 3 * len(defect.extra_masses) - modes
+    states = states_change(determinants, p.rest.top if p.grid_width == "auto" else np.inf, end)
     resonance = width = np.full(2, np.nan)
     if p.single:
         found = find_resonances(defect, determinants)
@@ -147,7 +155,7 @@ def neighbour_dos(defect: Defect, g: ComplexArray, omega: Numbers) -> FloatArray
     w, h = defect.equation(g, omega.astype(complex) ** 2, np.eye(len(defect.change)))
     own = (3 * others[:, None] + np.arange(3)).ravel()
     u = np.linalg.solve(w, h[:, :, own])[:, own, np.arange(len(own))]
-    return np.asarray(-2 / np.pi * (omega * u.mean(axis=1)).imag)
+    return np.asarray(-2 / np.pi * omega.real * u.mean(axis=1).imag)
 
 
 def _by_polarization(dos: FloatArray) -> FloatArray:
