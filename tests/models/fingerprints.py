@@ -85,6 +85,15 @@ POINTS: dict[str, list[dict[str, Any]]] = {
         {"shells": 4, "solver": "chebyshev", "start_vectors": 100, "moments": 512,
          "temperatures": [5.0]},
     ],
+    "impurity": [
+        {"mass_ratio": 0.2, "bond_ratio": 0.8, "depth": 2, "k_mesh": 24, "grid_points": 40,
+         "temperatures": [0.0, 0.5]},
+        {"mass_ratio": 3.0, "depth": 0, "k_mesh": 24, "grid_points": 40, "temperatures": [1.0]},
+        {"host": "fcc-springs", "surface": "111", "defect": "pair", "separation": [1, 0],
+         "mass_ratio": 0.3, "grid_points": 20, "k_mesh": 16, "temperatures": [0.3]},
+        {"host": {"springs": [{"along": 1.0, "across": 0.3}]}, "defect": "adatom",
+         "mass_ratio": 0.1, "grid_points": 20, "k_mesh": 16, "temperatures": [0.3]},
+    ],
     "slab": [
         {"layers": 7, "k_points": 9, "material": "Ar", "cutoff": 3.0},
         {"layers": 6, "surface": "100", "k_mesh": 4, "adlayer": "one side",
