@@ -54,8 +54,12 @@ def symmetry_blocks(defect: Defect) -> tuple[SymmetryBlock, ...]:
     return _blocks(face.crystal, face.surface, defect.endless, where, kinds)
 
 
+@lru_cache(maxsize=64)
 def changed_blocks(defect: Defect) -> tuple[SymmetryBlock, ...]:
-    """Give what is left of each block on the coordinates that the defect changes."""
+    """Give what is left of each block on the coordinates that the defect changes.
+
+    Remembered: every quantity of a defect asks for it.
+    """
     found = []
     for block in symmetry_blocks(defect):
         basis = changed_space(defect, block.basis)
