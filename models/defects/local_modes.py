@@ -50,10 +50,10 @@ class LocalModes:
     block: IntArray
     """(modes,), block of the symmetry in which it is."""
 
-    def highest(self, blocks: tuple[int, ...]) -> tuple[float, float]:
-        """Highest mode of some blocks in which the impurity moves, and its weight; else NaN."""
+    def highest(self, blocks: tuple[int, ...]) -> int:
+        """Place of the highest mode of some blocks in which the impurity moves, -1 if none."""
         of = np.flatnonzero(np.isin(self.block, blocks) & (self.weight > OWN))
-        return (self.squared[of[-1]], self.weight[of[-1]]) if len(of) else (np.nan, np.nan)
+        return int(of[-1]) if len(of) else -1
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,6 +139,28 @@ def find_local_modes(host: AboveBand, defect: Defect) -> LocalModes:
     return LocalModes(squared, weights, block.astype(np.int64))
 
 
+def mode_shifts(modes: LocalModes, other: AboveBand, defect: Defect) -> FloatArray:
+    """Say how far each mode would move with another host that is nearly the same, (modes,).
+
+    By one step of Newton's method, in squared frequency.
+
+    Parameters
+    ----------
+    other : (nodes, 3n, 3n), among the touched sites
+    """
+    blocks = changed_blocks(defect)
+    equations = block_equations(other, defect, blocks)
+    shifts = np.empty(len(modes.squared))
+    for i in np.unique(modes.block):
+        of = np.flatnonzero(modes.block == i)[:: -blocks[i].degeneracy]
+        for number, one in enumerate(of):  # the highest mode is where the lowest level passes 0
+            w = np.sqrt(modes.squared[one] / other.top - 1)
+            value, slope = equations[i].level(w, number)
+            same = slice(one + 1 - blocks[i].degeneracy, one + 1)
+            shifts[same] = -value / slope * 2 * other.top * w
+    return shifts
+
+
 @dataclass(frozen=True)
 class OwnModes:
     """Of a single impurity that moves along the normal and in the plane, each (2,)."""
@@ -147,13 +169,17 @@ class OwnModes:
     """Highest localised mode, NaN if there is none."""
     weight: FloatArray
     """The share of the impurity in it."""
+    place: IntArray
+    """Its place among all modes, -1 if there is none."""
 
 
 def own_modes(modes: LocalModes, defect: Defect) -> OwnModes:
     """Pick the modes in which a single impurity moves."""
     found = [modes.highest(blocks) for blocks in _own_blocks(defect, changed_blocks(defect))]
-    squared, weight = np.array(found).T
-    return OwnModes(squared, weight)
+    place = np.array(found)
+    there = place >= 0
+    listed = (np.append(x, np.nan)[place] for x in (modes.squared, modes.weight))
+    return OwnModes(*(np.where(there, x, np.nan) for x in listed), place)
 
 
 def critical_mass_ratios(host: AboveBand, defect: Defect) -> FloatArray:

@@ -5,14 +5,20 @@ Source: Wallis (1973), Eqs. 73, 74, 133-137.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from models.defects.expansion import expansion_coefficients, expansion_terms
 from models.defects.interpolation import AboveBand
-from models.defects.local_modes import critical_mass_ratios, find_local_modes, own_modes
+from models.defects.local_modes import (
+    LocalModes,
+    critical_mass_ratios,
+    find_local_modes,
+    mode_shifts,
+    own_modes,
+)
 from models.green.half_space import Matrices
 from models.impurity.host_functions import HostFunctions, host_stage, panels_of, stages_of
 from models.impurity.parameters import ImpurityParameters
@@ -91,37 +97,44 @@ class ImpurityModes(DefectStage):
         return Cost(2e7 + 24 * 500 * n**2 + 4e6 * modes, 2e7 + 24 * 80 * n**2 + 2e5 * n)
 
     def solve(self, p: ImpurityParameters, inputs: Mapping[str, Arrays], part: Part) -> Arrays:
-        """Find the modes on the mesh and on half of it."""
-        now, *half = (self._modes(p, g) for g in self.host(p, inputs))
-        found = dict(now)
-        for name in ("local_mode_squared", "local_modes_squared", "critical_mass_ratio"):
-            found[f"{name}_error"] = (
-                apart(now[name], half[0][name]) if half else np.full_like(now[name], np.nan)
-            )
-        return found
-
-    def _modes(self, p: ImpurityParameters, g: FloatArray) -> Arrays:
-        host = AboveBand.from_green(p.rest.top, panels_of(p), g)
+        """Find the modes, and how far they move with half the quadrature."""
+        host, *half = (
+            AboveBand.from_green(p.rest.top, panels_of(p), g) for g in self.host(p, inputs)
+        )
         defect = p.perturbation
         modes = find_local_modes(host, defect)
+        errors = np.full(len(modes.squared), np.nan)
+        if half:
+            errors = np.abs(mode_shifts(modes, half[0], defect))
+        listed = np.full((3, p.most_modes), np.nan)
+        listed[:, : len(errors)] = modes.squared, errors, modes.weight
+        names = ("local_modes_squared", "local_modes_squared_error", "local_modes_weight")
+        return {
+            **dict(zip(names, listed, strict=True)),
+            **self._own(p, modes, errors),
+            **self._critical(p, host, half),
+            "n_local_modes": np.array(len(errors), dtype=np.int32),
+        }
+
+    def _own(self, p: ImpurityParameters, modes: LocalModes, errors: FloatArray) -> Arrays:
+        """Give the modes in which a single impurity moves along the normal and in the plane."""
+        names = ("local_mode_squared", "local_mode_weight", "local_mode_squared_error")
+        if not p.single:
+            return dict.fromkeys(names, np.full(2, np.nan))
+        own = own_modes(modes, p.perturbation)
+        error = np.where(own.place < 0, np.nan, np.append(errors, np.nan)[own.place])
+        return dict(zip(names, (own.squared, own.weight, error), strict=True))
+
+    def _critical(
+        self, p: ImpurityParameters, host: AboveBand, half: Sequence[AboveBand]
+    ) -> Arrays:
+        """Give the mass ratios below which a single impurity has localised modes."""
         nothing = np.full(2, np.nan)
-        found: Arrays = {
-            "local_mode_squared": nothing, "local_mode_weight": nothing,
-            "critical_mass_ratio": nothing,
-        }  # fmt: skip
+        found = [nothing, nothing]
         if p.single:
-            own = own_modes(modes, defect)
-            found = {
-                "local_mode_squared": own.squared, "local_mode_weight": own.weight,
-                "critical_mass_ratio": critical_mass_ratios(host, defect),
-            }  # fmt: skip
-        listed, weights = np.full((2, p.most_modes), np.nan)
-        listed[: len(modes.squared)] = modes.squared
-        weights[: len(modes.squared)] = modes.weight
-        return found | {
-            "local_modes_squared": listed, "local_modes_weight": weights,
-            "n_local_modes": np.array(len(modes.squared), dtype=np.int32),
-        }  # fmt: skip
+            ratios = [critical_mass_ratios(h, p.perturbation) for h in (host, *half)]
+            found = [ratios[0], apart(ratios[0], ratios[1]) if half else nothing]
+        return dict(zip(("critical_mass_ratio", "critical_mass_ratio_error"), found, strict=True))
 
 
 def apart(now: FloatArray, half: FloatArray) -> FloatArray:

@@ -256,10 +256,11 @@ def test_resonances_of_a_heavy_impurity(key: str) -> None:
 
     rtol = 5e-3 if expected["sharp"] else 1e-2
     assert_allclose(found, expected["omega_res_ReD0"], rtol=rtol)
-    assert_allclose(impurity("resonance_peak", **point)[at], expected["omega_peak_LDOS"], rtol=1e-2)
     width = impurity("resonance_width", **point)[at]
     assert np.isfinite(width) == (width <= 0.3 * found)
     if expected["sharp"]:
+        peak = impurity("resonance_peak", **point)[at]
+        assert_allclose(peak, expected["omega_peak_LDOS"], rtol=1e-2)
         assert_allclose(width, expected["fwhm_estimate"], rtol=0.1)
 
 
