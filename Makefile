@@ -3,6 +3,7 @@ PYTHON ?= python3.11
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+TWO    := -n 2 --dist loadfile --no-loadscope-reorder  # conftest.py puts long files first
 
 .PHONY: demo test test-long check bench minimum clean
 
@@ -17,7 +18,7 @@ demo: $(STAMP)  ## run the main example and draw it
 
 test: $(STAMP)  ## the quick form of all tests
 	$(BIN)/python -m compileall -q models sweep dashboards  # tests start hundreds of processes
-	$(BIN)/python -m pytest -q -m "not long" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -q -m "not long" $(TWO)
 
 test-long: $(STAMP) minimum  ## every test, the long forms too
 	$(BIN)/python -m compileall -q models sweep dashboards
@@ -38,7 +39,7 @@ minimum:  ## the quick tests with the oldest versions that pyproject.toml allows
 	$(PYTHON) tests/minimum.py > .venv-minimum/requirements.txt
 	.venv-minimum/bin/pip install --quiet -r .venv-minimum/requirements.txt
 	.venv-minimum/bin/pip install --quiet --no-deps -e .
-	.venv-minimum/bin/python -m pytest -q -m "not long" -n 2 --dist loadfile
+	.venv-minimum/bin/python -m pytest -q -m "not long" $(TWO)
 
 clean:
 	rm -rf $(VENV) .venv-minimum results

@@ -11,11 +11,35 @@ import pytest
 import threadpoolctl
 from distributed import Client
 
+from tests import effort
+
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")  # for what is loaded from here on, worker processes too
 threadpoolctl.threadpool_limits(1)  # and for numpy, which a plugin of pytest has loaded already
 
 PLUGIN = Path(__file__).parent / "plugin"
+
+
+HEAVY = (
+    "docs/test_readme.py", "sweep/test_extending.py", "sweep/test_verifying.py",
+    "cli/test_commands.py", "faults/test_owners.py", "sweep/test_range_index.py",
+    "faults/test_resume.py", "faults/test_damaged_disk.py", "sweep/test_differing.py",
+    "faults/test_same_bytes.py", "faults/test_killed_owner.py", "faults/test_cluster.py",
+    "sweep/test_joining.py", "contracts/test_models.py", "faults/test_killed_workers.py",
+)  # fmt: skip
+"""The files that take longest, the longest first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest files, so that no worker is left with one of them at the end."""
+    here = Path(__file__).parent
+    order = {here / name: i for i, name in enumerate(HEAVY)}
+    items.sort(key=lambda item: order.get(item.path, len(HEAVY)))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Say whether this is the quick form."""
+    effort.LONG = "not long" not in config.option.markexpr
 
 
 @pytest.fixture(scope="session")

@@ -27,6 +27,7 @@ POINTS = [
         {**FEW, "defect": "pair", "separation": (1, 0), "mass_ratio": 0.2},
         {**FEW, "defect": "pair", "site": "hollow", "separation": (1, 1), "adatom_bond": True},
         {**FEW, "defect": "group", "sites": GROUP},
+        {**FEW, "bond_ratio": 0.0, "mass_ratio": 2.0},
         {**FEW, "k_mesh": 3, "k_mesh_shift": "gamma", "host_layers": 3, "mass_ratio": 0.3},
         {"host": {"model": "slab", "material": "Ar", "cutoff": 1.1}, "surface": "111",
          "mass_ratio": 0.3, "k_mesh": 2, "grid_points": 20, "temperatures": (0.0, 20.0)},

@@ -87,7 +87,7 @@ def test_the_chain_keeps_the_contract(check):
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_the_slab_keeps_the_contract(check):
     pairs = check is contract.check_depends_on  # compares every two points: here some of them
-    check(SLAB, SLAB_POINTS[::2] if pairs else SLAB_POINTS)
+    check(SLAB, SLAB_POINTS[::3] if pairs else SLAB_POINTS)
 
 
 @pytest.mark.long

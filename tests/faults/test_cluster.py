@@ -10,7 +10,7 @@ import pytest
 from distributed import Client, LocalCluster
 
 import sweep
-from sweep import cluster, durable
+from sweep import cluster, durable, planning
 from tests.faults.tools import document, finish, results, start, wait
 
 pytestmark = pytest.mark.usefixtures("plugin")
@@ -49,7 +49,7 @@ def test_a_scheduler_without_workers_is_named_in_words(
 
 
 def test_an_existing_cluster_gives_the_same_bytes_as_an_embedded_one(
-    scheduler: Path, tmp_path: Path
+    scheduler: Path, tmp_path: Path, client: Client
 ) -> None:
     command = [sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file",
                str(scheduler), "--nthreads", "1", "--no-dashboard",
@@ -63,7 +63,7 @@ def test_an_existing_cluster_gives_the_same_bytes_as_an_embedded_one(
         worker.wait()
 
     assert code == 0, out
-    quiet = sweep.run(SQUARES, workspace=tmp_path / "quiet", workers=1)
+    quiet = sweep.run(SQUARES, workspace=tmp_path / "quiet", scheduler=client)
     assert results(tmp_path / "results" / "squares") == results(quiet.path)
 
 
@@ -124,7 +124,8 @@ def test_a_full_disk_stops_the_run_and_loses_nothing(
         write(path, content)
 
     monkeypatch.setattr(durable, "_write_synced", full)
-    content = document("full", fixed={"slow": 0.02}, axes={"x": {"arange": [300]}})
+    monkeypatch.setattr(planning, "LEAST_SECONDS", 0.0)
+    content = document("full", axes={"x": {"arange": [40]}})
 
     with pytest.raises(sweep.MachineError, match=r"No space left.*finished is safe.*Free some"):
         sweep.run(content, workspace=tmp_path, scheduler=client_in_process)
@@ -138,7 +139,7 @@ def test_a_full_disk_stops_the_run_and_loses_nothing(
 
 
 def test_a_workspace_that_cannot_be_written_is_exit_code_5(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, client: Client
 ) -> None:
     def refuse(self: Path, **_: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
@@ -146,6 +147,6 @@ def test_a_workspace_that_cannot_be_written_is_exit_code_5(
     monkeypatch.setattr(Path, "mkdir", refuse)
 
     with pytest.raises(sweep.MachineError, match="Check the disk and its permissions") as caught:
-        sweep.run(SQUARES, workspace=tmp_path / "locked")
+        sweep.run(SQUARES, workspace=tmp_path / "locked", scheduler=client)
 
     assert caught.value.exit_code == 5

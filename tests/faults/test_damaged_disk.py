@@ -218,12 +218,17 @@ def gone(journal: Path, draw: random.Random) -> None:
     journal.unlink()
 
 
-DAMAGES = [cut_short, overwritten, one_bit, with_a_tail, gone]
 SEEDS = [pytest.param(s, marks=[] if s == 1 else pytest.mark.long) for s in range(1, 9)]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize(
+    "damage",
+    [
+        cut_short, one_bit,
+        *(pytest.param(d, marks=pytest.mark.long) for d in (overwritten, with_a_tail, gone)),
+    ],
+)  # fmt: skip
 def test_what_is_readable_of_a_torn_journal_is_kept_and_the_rest_computed_again(
     tmp_path: Path, client: Client, torn: Path, quiet: dict[str, bytes],
     damage: Callable[[Path, random.Random], None], seed: int,

@@ -51,10 +51,7 @@ MOMENTS = [
     ("the status is written", "before", 1, 1),
     ("the status is written", "after", 1, 1),
 ]  # fmt: skip
-QUICK = [
-    ("the sweep gets its name", "before"), ("a chunk is synced", "before"),
-    ("a chunk gets its name", "after"), ("rows are put", "after"),
-]  # fmt: skip
+QUICK = [("the sweep gets its name", "before"), ("a chunk gets its name", "after")]
 
 
 def cases(listed: Sequence[tuple[Any, ...]], quick: Sequence[tuple[str, str]]) -> list[object]:
@@ -152,10 +149,7 @@ STEPS = [
     ("rows are committed", "before", 2, True),
     ("rows are committed", "after", 2, True),
 ]  # fmt: skip
-QUICK_STEPS = [
-    ("it is decided", "before"), ("a file is put in place", "before"),
-    ("a chunk gets its name", "after"),
-]  # fmt: skip
+QUICK_STEPS = [("it is decided", "before"), ("a file is put in place", "before")]
 Look = Callable[[Path, Client], object]
 LOOKS: dict[str, Look] = {
     "run": lambda path, client: sweep.run(GROWS, workspace=path.parent, scheduler=client),

@@ -89,6 +89,7 @@ def test_exactly_the_failed_points_are_computed_again_once_the_code_is_mended(
     assert results(path) == quiet(tmp_path, client)
 
 
+@pytest.mark.long
 def test_what_still_fails_keeps_its_count_and_its_reason(
     tmp_path: Path, client: Client, code: Path
 ) -> None:

@@ -19,6 +19,10 @@ CUTTINGS = {
     "nothing kept": {"KEEP_SECONDS": 1e9},
     "all inputs kept": {"KEEP_SECONDS": 0.0},
 }  # fmt: skip
+QUICK = [
+    ("slabs", "many small blocks"), ("slabs", "cut along k"), ("slabs", "all inputs kept"),
+    ("chains", "one large block"),
+]  # fmt: skip
 SLABS = {
     "modesweep": 1, "name": "slabs", "model": "slab",
     "where": "adlayer != 'none' or adlayer_mass_ratio == 1",
@@ -51,8 +55,17 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, bytes
             for s in (SLABS, CHAINS, SUMS)}  # fmt: skip
 
 
-@pytest.mark.parametrize("cutting", CUTTINGS)
-@pytest.mark.parametrize("content", [SLABS, CHAINS], ids=["slabs", "chains"])
+@pytest.mark.parametrize(
+    ("content", "cutting"),
+    [
+        pytest.param(
+            content, cutting, id=f"{content['name']}-{cutting}",
+            marks=[] if (content["name"], cutting) in QUICK else pytest.mark.long,
+        )
+        for content in (SLABS, CHAINS)
+        for cutting in CUTTINGS
+    ],
+)  # fmt: skip
 def test_cutting_does_not_change_a_byte(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plain: dict[str, dict[str, bytes]],
     content: dict[str, Any], cutting: str, client: Client,

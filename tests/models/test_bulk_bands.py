@@ -76,8 +76,11 @@ def merged_by_hand(bands):
     return result
 
 
-@pytest.mark.parametrize("surface", SURFACES)
-@pytest.mark.parametrize("forces", ["lennard-jones", "springs"])
+@pytest.mark.parametrize(
+    ("forces", "surface"),
+    [("lennard-jones", "111"), *(("springs", s) for s in SURFACES)]
+    + [pytest.param("lennard-jones", s, marks=pytest.mark.long) for s in ("100", "110")],
+)
 def test_bands_are_just_filled_by_the_frequencies_of_the_bulk(surface, forces):
     """2000 k_z of the independent crystal: none outside, every edge reached.
 

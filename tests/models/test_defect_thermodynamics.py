@@ -230,3 +230,25 @@ def test_defects_that_share_nothing_do_not_interact():
     both, single = (log_determinant(d, endless(n), 64) for d, n in ((two, 2), (one, 1)))
 
     assert abs(zero_point_energy(both.minus(single, single))) < 1e-11
+
+
+@pytest.mark.parametrize("layer", [0, 1])
+def test_a_vacancy_takes_the_modes_of_an_atom_away(layer):
+    """The atom that leaves stays as a free one, whose three modes at zero count nothing."""
+    cell, defect = Supercell(bonds(), 5, 3, "twisted"), group(bonds(), [((layer, 0, 0), 5.0, 0.0)])
+    squared = cell.defect_modes(defect)[0]
+    assert np.abs(squared[:3]).max() < 1e-12
+    energies, capacities = functions(squared[3:], "twisted")
+    host_energies, host_capacities = functions(cell.squared, "twisted")
+    y = axis_nodes(SCALE, 64)
+    series = AxisSeries.from_values(
+        SCALE, log_values(defect, cell.green(defect, -(y**2)), y, SCALE)
+    )
+
+    change = LogDeterminant(series, -3)
+
+    expected = energies - host_energies
+    assert zero_point_energy(change) == pytest.approx(expected[0], rel=1e-9)
+    np.testing.assert_allclose(free_energy(change, TEMPERATURES), expected, rtol=1e-8, atol=1e-6)
+    expected = capacities - host_capacities
+    np.testing.assert_allclose(heat_capacity(change, TEMPERATURES), expected, atol=1e-7)

@@ -322,6 +322,23 @@ def test_a_group_of_one_is_a_substitution() -> None:
     assert_allclose(present(group), present(single), rtol=1e-13)
 
 
+@pytest.mark.parametrize("depth", [0, 1])
+def test_a_vacancy_takes_three_states_out_of_the_bands(depth: int) -> None:
+    point = {"depth": depth, "bond_ratio": 0.0, **MESH}
+
+    states = impurity("states_change", **point)
+
+    assert abs(states[1]) < 1e-3
+    assert states[-1] == -3
+    assert abs(states[-4] + 3) < 0.1
+    assert impurity("n_local_modes", **point) == 0
+    assert impurity("zero_point_energy_change", **point) < 0
+    for name in ("local_mode_squared", "local_mode_expansion", "critical_mass_ratio",
+                 "resonance_frequency", "impurity_dos"):  # fmt: skip
+        assert np.isnan(impurity(name, **point)).all()
+    assert_allclose(impurity("states_change", **point | {"mass_ratio": 5.0}), states, rtol=0)
+
+
 def test_a_pair_far_apart_is_two_impurities() -> None:
     pair = impurity("local_modes_squared", defect="pair", separation=(12, 0), mass_ratio=0.2)
     single = present(impurity("local_modes_squared", mass_ratio=0.2))

@@ -14,6 +14,7 @@ def branches(surface, k_points):
     return got["surface_branch"], int((most >= 0.5).sum())
 
 
+@pytest.mark.long
 def test_the_111_face_has_the_five_branches_that_wallis_names():
     assert branches("111", 90)[1] == 5
 

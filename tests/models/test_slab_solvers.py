@@ -94,7 +94,11 @@ def test_the_limit_of_auto_is_that_of_the_documents():
 # --- surface branches alone ---
 
 
-@pytest.mark.parametrize("case", ["inversion", "split", "complex", "hcp, odd", "superlattice"])
+@pytest.mark.parametrize(
+    "case",
+    ["inversion", "split", "complex", "hcp, odd",
+     pytest.param("superlattice", marks=pytest.mark.long)],
+)  # fmt: skip
 def test_the_solver_of_surface_branches_gives_those_of_the_others_and_nothing_else(case):
     """By the same calculation, so to the last byte; frequencies are missing, not wrong."""
     point = {"k_points": 9, **SHORT, **FORMS[case]}

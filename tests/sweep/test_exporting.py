@@ -132,7 +132,7 @@ def test_missing_points_are_nan(stores: Path, tmp_path: Path) -> None:
         assert np.isnan(data[name].values).tolist() == failed.values.tolist()
 
 
-@pytest.mark.parametrize("format", ["netcdf", "csv"])
+@pytest.mark.parametrize("format", ["netcdf", pytest.param("csv", marks=pytest.mark.long)])
 def test_a_slab_at_a_time_gives_the_same_file(
     stores: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format: str
 ) -> None:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from sweep.expressions import language
 from sweep.expressions.language import Expression, ExpressionError, check_names, parse
+from tests.effort import examples
 
 POINT = {
     "layers": 21,
@@ -785,7 +786,7 @@ def compared(symbol: str, left: NDArray[Any], right: NDArray[Any]) -> NDArray[An
     return np.array([one(a, b) for a, b in pairs], dtype=bool).reshape(pairs.shape)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(300))
 @given(tree=condition_trees(), extra=st.randoms(use_true_random=False))
 def test_conditions_agree_with_the_reference(tree: Tree, extra: Any) -> None:
     text = written(tree, lambda: extra.random() < 0.15)
@@ -798,7 +799,7 @@ def test_conditions_agree_with_the_reference(tree: Tree, extra: Any) -> None:
     assert found.dtype == bool
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(150))
 @given(tree=number_trees(), extra=st.randoms(use_true_random=False))
 def test_calculations_agree_with_the_reference(tree: Tree, extra: Any) -> None:
     text = written(tree, lambda: extra.random() < 0.15)
@@ -837,7 +838,7 @@ def parses_or_refuses(text: str) -> None:
     evaluates_or_refuses(expression, dict.fromkeys(expression.names(), 1.5) | VALUES)
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=examples(400))
 @given(st.text(max_size=60) | st.text(st.characters(), max_size=20))
 @example("\ud800")
 @example("\x1c")
@@ -857,13 +858,13 @@ SIGNS = [*"()[],+-*/<>=!.;'\"\n", "==", "!=", "<=", ">=", "&&", "||", "**"]
 TOKENS = WORDS + VALUE_WORDS + SIGNS
 
 
-@settings(deadline=None, max_examples=600)
+@settings(deadline=None, max_examples=examples(600))
 @given(st.lists(st.sampled_from(TOKENS), max_size=25), st.sampled_from(["", " "]))
 def test_any_row_of_tokens_is_read_or_refused(tokens: list[str], between: str) -> None:
     parses_or_refuses(between.join(tokens))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(300))
 @given(
     condition_trees(),
     st.integers(0, 10**6),

@@ -302,7 +302,7 @@ def test_a_sweep_that_is_cut_along_k_grows_in_both(
         monkeypatch.setattr(planning, name, seconds)
     monkeypatch.setattr(planning, "LEAST_SECONDS", 0.0)
     document: dict[str, Any] = {
-        "modesweep": 1, "name": "cut", "model": "slab", "outputs": ["frequency", "mode_kind"],
+        "modesweep": 1, "name": "cut", "model": "slab", "outputs": ["frequency", "surface_weight"],
         "fixed": {"cutoff": 2.0, "relaxed": False},
         "axes": {"layers": [70], "k_points": [40, 50]},
     }  # fmt: skip

@@ -154,7 +154,9 @@ def test_old_failures_are_tried_again(workspace: Path, client: Client) -> None:
     ("name", "values", "counts"),
     [
         ("chain-ends", {"mass_ratio": [1.5, 3.0]}, {"ok": 11, "skipped": 1}),
-        ("thin-slabs", {"layers": [4, 7]}, {"ok": 8, "failed": 8}),
+        pytest.param(
+            "thin-slabs", {"layers": [4, 7]}, {"ok": 8, "failed": 8}, marks=pytest.mark.long
+        ),
         ("interrupted", {"atoms": [3, 9]}, {"ok": 6}),
     ],
 )

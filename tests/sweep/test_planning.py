@@ -19,6 +19,7 @@ from sweep.problems import RefusedError
 from sweep.spec import Sweep
 from sweep.summary import check_budget
 from sweep.sweep_file import read
+from tests.effort import examples
 
 
 def slabs(**tables: Any) -> dict[str, Any]:
@@ -54,7 +55,7 @@ def plans(draw: st.DrawFn) -> Plan:
         return Plan(read(slabs(fixed=fixed, axes={n: axes[n] for n in kept})))
 
 
-@settings(max_examples=60, derandomize=True, deadline=None)
+@settings(max_examples=examples(60), derandomize=True, deadline=None)
 @given(plans())
 def test_every_element_belongs_to_exactly_one_block(plan: Plan) -> None:
     for region in plan.regions.values():
@@ -65,7 +66,7 @@ def test_every_element_belongs_to_exactly_one_block(plan: Plan) -> None:
         assert (count == 1).all()
 
 
-@settings(max_examples=60, derandomize=True, deadline=None)
+@settings(max_examples=examples(60), derandomize=True, deadline=None)
 @given(plans())
 def test_a_block_writes_whole_chunks_and_no_chunk_has_two_blocks(plan: Plan) -> None:
     for name, array in plan.arrays.items():
@@ -86,7 +87,7 @@ def test_a_block_writes_whole_chunks_and_no_chunk_has_two_blocks(plan: Plan) -> 
             chunks |= mine
 
 
-@settings(max_examples=60, derandomize=True, deadline=None)
+@settings(max_examples=examples(60), derandomize=True, deadline=None)
 @given(plans())
 def test_cuts_fall_between_whole_grains_of_every_point(plan: Plan) -> None:
     for region in plan.regions.values():
@@ -96,7 +97,7 @@ def test_cuts_fall_between_whole_grains_of_every_point(plan: Plan) -> None:
             assert region.cut_chunk % plan.model.grain(region.cut, p) == 0
 
 
-@settings(max_examples=40, derandomize=True, deadline=None)
+@settings(max_examples=examples(40), derandomize=True, deadline=None)
 @given(plans())
 def test_a_frozen_plan_is_the_plan(plan: Plan) -> None:
     frozen = json.loads(json.dumps(plan.frozen()))
@@ -104,7 +105,7 @@ def test_a_frozen_plan_is_the_plan(plan: Plan) -> None:
     assert Plan(plan.sweep, frozen).regions == plan.regions
 
 
-@settings(max_examples=40, derandomize=True, deadline=None)
+@settings(max_examples=examples(40), derandomize=True, deadline=None)
 @given(plans())
 def test_inputs_of_a_block_are_the_blocks_that_hold_its_points(plan: Plan) -> None:
     for region in plan.regions.values():
@@ -225,7 +226,7 @@ def elements(plan: Plan, name: str) -> dict[tuple[int, ...], tuple[int, ...]]:
     return found
 
 
-@settings(max_examples=40, derandomize=True, deadline=None)
+@settings(max_examples=examples(40), derandomize=True, deadline=None)
 @given(grown_plans())
 def test_a_grown_plan_covers_everything_once_and_moves_nothing(pair: tuple[Plan, Plan]) -> None:
     before, after = pair
@@ -235,7 +236,7 @@ def test_a_grown_plan_covers_everything_once_and_moves_nothing(pair: tuple[Plan,
         assert {place: new[place] for place in old} == old
 
 
-@settings(max_examples=40, derandomize=True, deadline=None)
+@settings(max_examples=examples(40), derandomize=True, deadline=None)
 @given(grown_plans())
 def test_no_chunk_of_a_grown_plan_has_two_blocks(pair: tuple[Plan, Plan]) -> None:
     _, after = pair
@@ -255,7 +256,7 @@ def test_no_chunk_of_a_grown_plan_has_two_blocks(pair: tuple[Plan, Plan]) -> Non
                 assert owner.setdefault(chunk, block) == block
 
 
-@settings(max_examples=40, derandomize=True, deadline=None)
+@settings(max_examples=examples(40), derandomize=True, deadline=None)
 @given(grown_plans())
 def test_a_grown_plan_keeps_the_chunk_grid_and_has_room_for_all(pair: tuple[Plan, Plan]) -> None:
     before, after = pair

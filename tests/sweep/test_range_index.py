@@ -27,6 +27,7 @@ from sweep.queries.range_index import RangeTable, packed_ranges, read_table, sto
 from sweep.regions import Array, Region
 from sweep.store import BlockWriter
 from sweep.sweep_file import read
+from tests.effort import examples
 
 NAN = math.nan
 
@@ -402,8 +403,15 @@ CONDITIONS = {
 }
 
 
-@pytest.mark.parametrize("condition", CONDITIONS)
-@pytest.mark.parametrize("elements", [2**21, 500])
+FINE = ("frequency between 0.2 and 0.22", "mode_kind == 'below' and frequency > 1")
+"""Conditions of the quick form that are also asked slab by slab."""
+
+
+@pytest.mark.parametrize(
+    ("elements", "condition"),
+    [(2**21, c) for c in CONDITIONS]
+    + [pytest.param(500, c, marks=[] if c in FINE else pytest.mark.long) for c in CONDITIONS],
+)
 def test_the_index_changes_what_is_read_and_not_what_is_found(
     store: Path, reads: Reads, monkeypatch: pytest.MonkeyPatch, condition: str, elements: int
 ) -> None:
@@ -448,7 +456,7 @@ def test_ranges_are_brought_into_the_unit_of_the_question(
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None,
-          max_examples=10)  # fmt: skip
+          max_examples=examples(10))  # fmt: skip
 @given(
     st.sampled_from(["frequency", "surface_weight", "n_zero", "2 * frequency - surface_weight"]),
     st.sampled_from(["<", ">", "<=", ">=", "==", "!="]),

@@ -120,8 +120,9 @@ def test_equal_seeds_draw_equal_points(stores: Path) -> None:
         found = sweep.verify("chain", sample=2, seed=seed, workspace=stores)
         return [(v.variable.name, v.points, v.values) for v in found.variables]
 
-    assert drawn(3) == drawn(3)
-    assert len({json.dumps(drawn(seed)) for seed in range(4)}) > 1
+    first = drawn(3)
+    assert drawn(3) == first
+    assert any(drawn(seed) != first for seed in range(3))
 
 
 @pytest.mark.parametrize(
