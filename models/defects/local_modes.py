@@ -178,8 +178,10 @@ def own_modes(modes: LocalModes, defect: Defect) -> OwnModes:
     found = [modes.highest(blocks) for blocks in _own_blocks(defect, changed_blocks(defect))]
     place = np.array(found)
     there = place >= 0
-    listed = (np.append(x, np.nan)[place] for x in (modes.squared, modes.weight))
-    return OwnModes(*(np.where(there, x, np.nan) for x in listed), place)
+    squared, weight = (
+        np.where(there, np.append(x, np.nan)[place], np.nan) for x in (modes.squared, modes.weight)
+    )
+    return OwnModes(squared, weight, place)
 
 
 def critical_mass_ratios(host: AboveBand, defect: Defect) -> FloatArray:

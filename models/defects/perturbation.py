@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any, Literal, TypeAlias
 
@@ -62,6 +62,8 @@ class Defect:
     """(n+m, 3), in the ideal crystal."""
     kinds: IntArray
     """(n+m,), equal for atoms with equal mass and equal factors on their bonds; 0: host."""
+    vacancies: IntArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    """Which of the sites are left by their atoms: these stay as free ones, without bonds."""
 
     @property
     def masses(self) -> FloatArray:
@@ -72,6 +74,11 @@ class Defect:
     def extra(self) -> NDArray[np.bool_]:
         """True for the coordinates of atoms on the surface, (3(n+m),)."""
         return np.arange(len(self.change)) >= 3 * len(self.sites)
+
+    @property
+    def free(self) -> NDArray[np.bool_]:
+        """True for the coordinates of atoms without bonds, (3(n+m),)."""
+        return np.isin(np.arange(len(self.change)) // 3, self.vacancies)
 
     @property
     def mass_changes(self) -> FloatArray:
@@ -169,7 +176,7 @@ def substitution(bonds: HostBonds, layer: int, mass_ratio: float, bond_ratio: fl
 
 
 def group(bonds: HostBonds, impurities: Sequence[tuple[Site, float, float]]) -> Defect:
-    """Several impurities: (site, mass ratio, bond ratio) of each.
+    """Several impurities: (site, mass ratio, bond ratio) of each; a bond ratio of 0: a vacancy.
 
     Every bond of an impurity is multiplied by its bond ratio, a bond between two by the
     geometric mean of both. Where all ratios of bonds are 1, no other site is touched.
@@ -188,13 +195,14 @@ def group(bonds: HostBonds, impurities: Sequence[tuple[Site, float, float]]) -> 
         add_bond(change, i, place[partner], k)
     sites = np.array(list(place), dtype=np.int64)
     masses = np.ones(len(sites))
-    masses[: len(impurities)] = [mass for _, mass, _ in impurities]
+    masses[: len(impurities)] = [mass if bond else 1.0 for _, mass, bond in impurities]
     kinds = np.zeros(len(sites), dtype=np.int64)
     kinds[: len(impurities)] = 1 + _kinds([ratios for _, *ratios in impurities])
     size = 3 * len(sites)
     return Defect(
         bonds.face, bonds.endless, sites, masses, np.zeros(0), change.reshape(size, size),
         np.arange(len(impurities)), positions(bonds.face, sites), kinds,
+        np.flatnonzero([bond == 0 for _, _, bond in impurities]),
     )  # fmt: skip
 
 
@@ -208,10 +216,10 @@ def _check(bonds: HostBonds, impurities: Sequence[tuple[Site, float, float]]) ->
             "once. Change their sites."
         )
         raise ModelInputError(msg)
-    if not all(mass > 0 and bond > 0 for _, mass, bond in impurities):
+    if not all(mass > 0 and bond >= 0 for _, mass, bond in impurities):
         msg = (
-            f"The ratios {[tuple(r) for _, *r in impurities]} of masses and bonds are not all "
-            "positive. Without mass or bonds an atom has no modes of its own. Use positive ones."
+            f"The ratios {[tuple(r) for _, *r in impurities]} of masses must be positive, those of "
+            "bonds not negative. Use such ones; bonds of 0 leave a vacancy."
         )
         raise ModelInputError(msg)
 

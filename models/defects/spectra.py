@@ -8,7 +8,8 @@ as it likes.
 The defect crystal has Delta N(omega) = -(1/pi) arg det[1 - delta L G] more states below omega
 than the host. Each block of the symmetry has a phase of its own, continuous from omega = 0,
 where its determinant is real. An atom on the surface has its three states at omega = 0 while
-it is free; they are not counted, so Delta N ends at 3 minus the number of localised modes.
+it is free; they are not counted, so Delta N ends at 3 minus the number of localised modes. Nor
+are those of the atom that leaves a vacancy: there it ends at -3 minus their number.
 
 Units: host mass 1, frequencies; densities per unit frequency. Axes: frequencies (n,), ascending.
 Source: Wallis (1973), Eqs. 133-142; physics/greens.md, sections 0, 5, 6 and 7.
@@ -128,8 +129,11 @@ def _determinant(
     w, _ = defect.equation(g, z, block.basis)
     # the rows of an atom on the surface stand multiplied by m_a z; at z = 0 what is left of
     # them is -Phi', so that their determinants have a sign
-    extra = round(float((block.basis[defect.extra] ** 2).sum()))
-    return np.asarray((-1) ** extra * np.linalg.det(w))
+    # and an atom without bonds has one state more at zero
+    loose = round(float((block.basis[defect.extra | defect.free] ** 2).sum()))
+    found = (-1) ** loose * np.linalg.det(w)
+    # beside a vacancy it is 0 there but for rounding, which has no sign to begin with
+    return np.where(z == 0, np.abs(found), found)
 
 
 def states_change(determinants: Determinants, top: float = np.inf, end: int = 0) -> FloatArray:

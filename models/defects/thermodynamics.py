@@ -4,7 +4,8 @@ L(y) = ln{det[1 - delta L G(-y^2)]/prod(m'/m)} is the logarithm of prod(y^2 + w'
 prod(y^2 + w^2), w' being the modes of the defect crystal and w those of the host. It has no
 poles and falls as 1/y^2, and thermal functions are sums of it over y = 2 pi n T. A coordinate of
 an atom on the surface is one more mode: it is compared with an oscillator of frequency c (the
-scale of the axis), whose own functions are added in closed form. So a free atom counts nothing.
+scale of the axis), whose own functions are added in closed form. So a free atom counts nothing;
+nor does the atom that a vacancy leaves free, whose modes at zero become such oscillators.
 
 Sums run over `TERMS` terms; the rest is an integral and its first correction (Euler-Maclaurin),
 so that no temperature is too low or too high. Heat capacities differentiate the sum, term by
@@ -48,7 +49,8 @@ class LogDeterminant:
 
     series: AxisSeries
     oscillators: int
-    """Coordinates of atoms on the surface, each compared with an oscillator."""
+    """Coordinates of atoms on the surface, each compared with an oscillator, less those of
+    vacancies, which are replaced by one."""
 
     def minus(self, *parts: LogDeterminant) -> LogDeterminant:
         """Give what is left beyond several defects far from each other: their interaction.
@@ -72,7 +74,9 @@ def log_values(defect: Defect, g: FloatArray, y: FloatArray, scale: float) -> Fl
     for block in changed_blocks(defect):
         w, _ = defect.equation(g, -(y**2), block.basis)
         logarithm += block.degeneracy * np.linalg.slogdet(w)[1]
-    return np.asarray(logarithm - defect.extra.sum() * np.log(y**2 + scale**2))
+    oscillator = np.log(y**2 + scale**2)
+    logarithm += defect.free.sum() * (oscillator - np.log(y**2))
+    return np.asarray(logarithm - defect.extra.sum() * oscillator)
 
 
 def log_determinant(defect: Defect, host: OnAxis, count: int | None = None) -> LogDeterminant:
@@ -88,7 +92,7 @@ def log_determinant(defect: Defect, host: OnAxis, count: int | None = None) -> L
         return log_values(defect, host.at(y), y, host.scale)
 
     series = _resolved(at, host.scale, SERIES if count is None else (count,))
-    return LogDeterminant(series, int(defect.extra.sum()))
+    return LogDeterminant(series, int(defect.extra.sum()) - int(defect.free.sum()))
 
 
 def zero_point_energy(logarithm: LogDeterminant) -> float:

@@ -88,10 +88,12 @@ class ImpurityEnergies(DefectStage):
         defect, t = p.perturbation, p.reduced_temperatures
         host = OnAxis.from_green(axis_scale(p.rest), g)
         logarithm = log_determinant(defect, host)
-        u2, v2 = (
-            _by_polarization(mean_squares(series(defect, host), t))
-            for series in (displacement_series, velocity_series)
-        )
+        u2 = v2 = np.full((len(t), 2), np.nan)
+        if not len(defect.vacancies):
+            u2, v2 = (
+                _by_polarization(mean_squares(series(defect, host), t))
+                for series in (displacement_series, velocity_series)
+            )
         return {
             "zero_point_energy_change": np.array(zero_point_energy(logarithm)),
             "free_energy_change": free_energy(logarithm, t),

@@ -119,7 +119,7 @@ class ImpurityModes(DefectStage):
     def _own(self, p: ImpurityParameters, modes: LocalModes, errors: FloatArray) -> Arrays:
         """Give the modes in which a single impurity moves along the normal and in the plane."""
         names = ("local_mode_squared", "local_mode_weight", "local_mode_squared_error")
-        if not p.single:
+        if not p.moves:
             return dict.fromkeys(names, np.full(2, np.nan))
         own = own_modes(modes, p.perturbation)
         error = np.where(own.place < 0, np.nan, np.append(errors, np.nan)[own.place])
@@ -131,7 +131,7 @@ class ImpurityModes(DefectStage):
         """Give the mass ratios below which a single impurity has localised modes."""
         nothing = np.full(2, np.nan)
         found = [nothing, nothing]
-        if p.single:
+        if p.moves:
             ratios = [critical_mass_ratios(h, p.perturbation) for h in (host, *half)]
             found = [ratios[0], apart(ratios[0], ratios[1]) if half else nothing]
         return dict(zip(("critical_mass_ratio", "critical_mass_ratio_error"), found, strict=True))
@@ -164,7 +164,7 @@ class ImpurityExpansion(Stage):
     def solve(self, p: ImpurityParameters, inputs: Mapping[str, Arrays], part: Part) -> Arrays:
         """Sum the three terms."""
         terms = np.full((2, 3), np.nan)
-        if p.defect == "substitution":
+        if p.defect == "substitution" and p.bond_ratio:
             layer = max(p.depth - 1, 0)
             x, _, z = expansion_coefficients(p.rest.bonds(), layer, p.bond_ratio)
             terms = expansion_terms(np.array([z, x]), p.mass_ratio)

@@ -41,7 +41,7 @@ class Site(BaseModel):
     layer: Annotated[int, Field(ge=1, le=DEEPEST)] = 1
     """1 is the surface layer."""
     mass_ratio: Annotated[float, Field(gt=0), Unit("host mass")] = 1.0
-    bond_ratio: Annotated[float, Field(gt=0), Unit("host spring")] = 1.0
+    bond_ratio: Annotated[float, Field(ge=0), Unit("host spring")] = 1.0
 
 
 class ImpurityParameters(Parameters):
@@ -58,8 +58,8 @@ class ImpurityParameters(Parameters):
     """Layer of the impurity: 1 is the surface, 0 stands for the infinite crystal."""
     mass_ratio: Annotated[float, Field(gt=0), Unit("host mass")] = 1.0
     """Mass of the impurity."""
-    bond_ratio: Annotated[float, Field(gt=0), Unit("host spring")] = 1.0
-    """Factor on every spring of the impurity."""
+    bond_ratio: Annotated[float, Field(ge=0), Unit("host spring")] = 1.0
+    """Factor on every spring of the impurity; 0: a vacancy, whatever the mass."""
     separation: Annotated[
         Annotated[tuple[int, int], Field(strict=False)]
         | Annotated[tuple[int, int, int], Field(strict=False)],
@@ -195,6 +195,14 @@ class ImpurityParameters(Parameters):
             )
         return None
 
+    @rule("defect", "site", "bond_ratio")
+    @staticmethod
+    def _adatoms_are_bound(p: Any) -> str | None:
+        adsorbed = p.defect == "adatom" or (p.defect == "pair" and p.site is not None)
+        if adsorbed and p.bond_ratio == 0:
+            return "`bond_ratio` = 0 leaves an adatom free, which is no defect. Give it bonds."
+        return None
+
     @rule("host", "host_layers")
     @staticmethod
     def _finite_hosts_have_springs(p: Any) -> str | None:
@@ -232,6 +240,8 @@ class ImpurityParameters(Parameters):
         if self.defect == "group":
             same |= {"mass_ratio": 1.0, "bond_ratio": 1.0}
             same["depth"] = 0 if self.endless else 1
+        if self.bond_ratio == 0:
+            same["mass_ratio"] = 1.0
         if self.k_mesh == "auto":
             same["k_mesh_shift"] = "auto"
         return self.model_copy(update=same)
@@ -247,9 +257,9 @@ class ImpurityParameters(Parameters):
         return self.defect == "adatom" or (self.defect == "pair" and self.site is not None)
 
     @property
-    def single(self) -> bool:
-        """Whether there is one impurity, whose displacements can be told apart."""
-        return self.defect in ("substitution", "adatom")
+    def moves(self) -> bool:
+        """Whether there is one impurity, and an atom: its displacements can be told apart."""
+        return self.defect in ("substitution", "adatom") and self.bond_ratio > 0
 
     @property
     def rest(self) -> Host:

@@ -116,11 +116,11 @@ class ImpuritySpectra(DefectStage):
             for dos in (impurity_dos(defect, g[1:], z[1:]), neighbour_dos(defect, g[1:], z[1:]))
         )
         at = np.zeros(1, dtype=np.int64) if p.adsorbed else defect.impurities
-        dos = _by_polarization(own)
+        dos = _by_polarization(own) if not len(defect.vacancies) else np.full((2, len(z)), np.nan)
         return {
             "impurity_dos": dos, "host_dos": _by_polarization(host_dos(g, z)[:, at]),
             "neighbour_dos": near,
-            "resonance_peak": find_peaks(omega, dos.T) if p.single else np.full(2, np.nan),
+            "resonance_peak": find_peaks(omega, dos.T) if p.moves else np.full(2, np.nan),
             **_determined(p, defect, g, z, modes),
         }  # fmt: skip
 
@@ -130,10 +130,10 @@ def _determined(
 ) -> Arrays:
     """Give what follows from the determinants of the blocks and the number of localised modes."""
     determinants = find_determinants(defect, g, omega)
-    end = 3 * len(defect.extra_masses) - modes
+    end = 3 * (len(defect.extra_masses) - len(defect.vacancies)) - modes
     states = states_change(determinants, p.rest.top if p.grid_width == "auto" else np.inf, end)
     resonance = width = np.full(2, np.nan)
-    if p.single:
+    if p.moves:
         found = find_resonances(defect, determinants)
         resonance, width = found.frequency, found.width
     return {
