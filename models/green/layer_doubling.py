@@ -112,7 +112,7 @@ def _double(piece: _Mirror | _Inversion, z: Points, points: IntArray) -> NDArray
         largest = piece.double(look=doubling >= piece.unchecked)
         if largest is None:
             continue
-        done: NDArray[np.bool_] = largest <= DECAYED
+        done = np.asarray(largest <= DECAYED)
         if np.iscomplexobj(z):
             done = done.reshape(-1, 2).all(axis=1)
         share = np.count_nonzero(done) / len(points)
