@@ -112,9 +112,9 @@ def _double(piece: _Mirror | _Inversion, z: Points, points: IntArray) -> NDArray
         largest = piece.double(look=doubling >= piece.unchecked)
         if largest is None:
             continue
-        done = np.asarray(largest <= DECAYED)
+        done = largest <= DECAYED
         if np.iscomplexobj(z):
-            done = done.reshape(-1, 2).all(axis=1)
+            done = np.asarray(done.reshape(-1, 2).all(axis=1))
         share = np.count_nonzero(done) / len(points)
         if share == 1 or (share >= DONE and len(points) > FEW):
             return done
