@@ -9,8 +9,10 @@ Lennard-Jones crystal reduced units (epsilon = sigma = m = 1).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import product
 from typing import Annotated, Literal, TypeAlias
 
 import numpy as np
@@ -33,8 +35,15 @@ SHELLS = {
     "sc": (1.0, 2.0, 3.0), "fcc": (1.0, 2.0, 3.0), "bcc": (1.0, 4 / 3, 8 / 3),
 }  # fmt: skip
 """Squared distances of the first shells of neighbours, nearest-neighbour distance 1."""
-SCAN = 24
-"""Steps of k_z, and of the mesh, in the search for the top of the bands."""
+SCAN = 12
+"""Steps of k_z, and of the mesh, to the edge of the zone in the search for the band top."""
+COARSE = 4
+"""The same for surface branches."""
+CLIMB = 40
+"""Steps uphill from there, halved where none leads up."""
+ROUNDING = 1e-14
+BATCH = 512
+"""Places that are looked at together."""
 THICK = 24
 """Layers of the slab that shows the top of the surface branches."""
 
@@ -174,25 +183,50 @@ class Host:
     def bulk_top(self) -> float:
         """Highest squared frequency of the endless crystal."""
         couplings = crystal_couplings(self.forces, self.pairs, self.distance, self._spacing)
-        steps = np.arange(SCAN + 1) / (2 * SCAN)
-        fraction = np.stack(np.meshgrid(2 * steps, steps, indexing="ij"), axis=-1).reshape(-1, 2)
-        angle = np.broadcast_to(2 * np.pi * np.arange(2 * SCAN) / (2 * SCAN), (1, 2 * SCAN))
-        k = fraction @ self.face.reciprocal / self.distance
-        best = 0.0
-        for one in k:
-            bands = EndlessCrystal.at(couplings, one[None], np.ones(1)).squared(angle)
-            best = max(best, float(bands.max()))
-        return best
+
+        def squared(place: FloatArray) -> FloatArray:
+            """Highest band at fractions (f1, f2) and turns of the phase from layer to layer."""
+            k = place[:, :2] @ self.face.reciprocal / self.distance
+            bands = EndlessCrystal.at(couplings, k, np.ones(1))
+            return np.asarray(bands.squared(2 * np.pi * place[:, 2:])[:, 0, -1])
+
+        return _highest(squared, _half_zone(SCAN, turns=True))
 
     @cached_property
     def top(self) -> float:
         """Highest squared frequency, that of surface branches included."""
         if self.endless:
             return self.bulk_top
-        steps = np.arange(7) / 12
-        fraction = np.stack(np.meshgrid(2 * steps, steps, indexing="ij"), axis=-1).reshape(-1, 2)
-        slab = self.slab_matrices(fraction @ self.face.reciprocal, THICK)
-        return max(self.bulk_top, float(np.linalg.eigvalsh(slab).max()))
+
+        def squared(fraction: FloatArray) -> FloatArray:
+            slab = self.slab_matrices(fraction @ self.face.reciprocal, THICK)
+            return np.asarray(np.linalg.eigvalsh(slab)[:, -1])
+
+        return max(self.bulk_top, _highest(squared, _half_zone(COARSE)))
+
+
+def _half_zone(steps: int, *, turns: bool = False) -> FloatArray:
+    """A mesh with Gamma and the middles of all edges, half of it left out, (n, 2 or 3)."""
+    whole = np.arange(2 * steps) / (2 * steps)
+    sides = [whole, whole[: steps + 1], *([whole] if turns else [])]
+    return np.stack(np.meshgrid(*sides, indexing="ij"), axis=-1).reshape(-1, len(sides))
+
+
+def _highest(value: Callable[[FloatArray], FloatArray], places: FloatArray) -> float:
+    """Climb from the best of some places (n, dims) to the maximum nearby."""
+    parts = np.array_split(places, -(-len(places) // BATCH))
+    values = np.concatenate([value(part) for part in parts])
+    best, top = places[values.argmax()], float(values.max())
+    around = np.array(list(product((-1.0, 0.0, 1.0), repeat=places.shape[1])))
+    step = 1 / (2 * SCAN)
+    for _ in range(CLIMB):
+        near = best + step * around
+        values = value(near)
+        if values.max() > top * (1 + ROUNDING):
+            best, top = near[values.argmax()], float(values.max())
+        else:
+            step /= 2
+    return top
 
 
 @lru_cache(maxsize=32)
