@@ -19,6 +19,7 @@ import xarray
 from bokeh.layouts import column, row
 from bokeh.models import (
     ColumnDataSource,
+    CustomJSTickFormatter,
     FixedTicker,
     HoverTool,
     LayoutDOM,
@@ -201,7 +202,7 @@ def draw_curves(
         for i, plot in enumerate(plots):
             if i % columns:
                 plot.yaxis.axis_label = None
-                plot.yaxis.major_label_text_font_size = "0px"
+                plot.yaxis.formatter = CustomJSTickFormatter(code="return ''")
     width = curves_width(columns, size, one_scale=one_scale)
     rows = [row(*plots[i : i + columns], spacing=16) for i in range(0, len(plots), columns)]
     return column(*theme.headline(heading, note, width), *rows, *_legend(keys, width))

@@ -40,6 +40,7 @@ _KIND_WORDS = {
 }
 
 _SYMBOLS = (
+    ("hbar*sqrt", "ħ√"),
     ("sqrt", "√"),
     ("1/angstrom", "Å⁻¹"),
     ("angstrom^2", "Å²"),
