@@ -21,6 +21,13 @@ import sweep
 from dashboards import theme
 from dashboards.curves import Curve, Drawn, Key, Panel, collect_curve, curves_width, draw_curves
 from dashboards.dispersion import collect_dispersion
+from dashboards.impurities import (
+    MapPanel,
+    collect_attraction,
+    collect_map,
+    draw_maps,
+    maps_width,
+)
 from dashboards.pages import write_page, write_picture
 from dashboards.site_spectra import collect_site_spectra, draw_site_spectra, spectra_width
 from dashboards.surface_branches import (
@@ -205,12 +212,209 @@ def particles_by_site(dataset: xarray.Dataset) -> tuple[LayoutDOM, Size]:
     return content, (spectra_width(len(particles)) + MARGIN, 505)
 
 
+# --- light impurities -------------------------------------------------------------------------
+
+POLARIZATIONS = (("perpendicular", "along the normal"), ("parallel", "in the plane"))
+PLACES = ((3, "layer 3"), (2, "layer 2"), (1, "layer 1"), (0, "bulk"))
+PLACE_COLOURS = dict(zip((1, 2, 3, 0), (*theme.SERIES[1::-1], theme.SERIES[2], theme.INK)))  # noqa: B905
+BAND_TOP = 12.0
+"""Of Ashkin's crystal, spring/mass."""
+
+
+def light_impurity(dataset: xarray.Dataset) -> tuple[LayoutDOM, Size]:
+    """Draw the localised modes of Ashkin's crystal over the mass, and nearer to the band."""
+    whole = {"x_range": (0.1, 0.7), "y_range": (0.8, 5.2),
+             "x_ticks": (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)}  # fmt: skip
+    near = {"x_range": (0.25, 0.7), "y_range": (0.96, 1.44), "x_ticks": (0.3, 0.4, 0.5, 0.6, 0.7)}
+    panels = []
+    for limits, more in ((whole, ""), (near, ", near the band")):
+        for polarization, words in POLARIZATIONS:
+            curves = [level(1.0, (0.1, 0.7), "")]
+            for depth, _ in PLACES:
+                at = {"depth": depth, "polarization": polarization}
+                colour = PLACE_COLOURS[depth]
+                mode, series, critical = (
+                    impurity_curve(dataset, name, **at)
+                    for name in ("local_mode_squared", "local_mode_expansion",
+                                 "critical_mass_ratio")
+                )  # fmt: skip
+                if depth < 3:  # from there on it is that of the bulk
+                    curves.append(Drawn(over_top(series), colour, "dotted", 1.2))
+                dash = "solid" if depth else "dashed"
+                curves.append(Drawn(over_top(mode), colour, dash, 2.4))
+                curves.append(mark(critical, 1.0, colour))
+            panels.append(Panel(
+                words + more, curves, "mass of the impurity / mass of the host",
+                "squared frequency / band top", **limits,
+            ))  # fmt: skip
+    keys = [
+        Key(words, PLACE_COLOURS[depth], "solid" if depth else "dashed", 2.4)
+        for depth, words in PLACES[::-1]
+    ]
+    keys += [Key("expansion, three terms", theme.INK, "dotted", 1.2),
+             Key("critical mass", theme.INK, width=0, dot=8)]  # fmt: skip
+    content = draw_curves(
+        panels, keys=keys, heading="Localised mode of a light atom in Ashkin\u2019s cubic crystal",
+        note="(100) face; atoms heavier than the critical mass have no localised mode",
+        columns=2, size=(330, 260),
+    )  # fmt: skip
+    return content, (curves_width(2, (330, 260)) + MARGIN, 790)
+
+
+def impurity_curve(dataset: xarray.Dataset, variable: str, **selection: object) -> Curve:
+    """Take a variable over the mass ratio."""
+    return collect_curve(dataset, variable, "mass_ratio", model="impurity", **selection)
+
+
+def over_top(curve: Curve) -> Curve:
+    """Give squared frequencies over that of the band top."""
+    return replace(curve, y=curve.y / BAND_TOP, error=curve.error / BAND_TOP, y_unit="")
+
+
+def level(y: float, ends: tuple[float, float], unit: str) -> Drawn:
+    """Draw a level to compare with."""
+    line = Curve(np.array(ends), np.full(2, y), np.full(2, np.nan), "", unit)
+    return Drawn(line, theme.RULE, width=1)
+
+
+def mark(critical: Curve, y: float, colour: str) -> Drawn:
+    """Draw a dot at a critical mass ratio, which is the same at all masses."""
+    dot = Curve(critical.y[:1], np.full(1, y), critical.error[:1], "", "")
+    return Drawn(dot, colour, width=0, dot=8)
+
+
+# --- heavy impurities -------------------------------------------------------------------------
+
+DENSITIES = (0.02, 5.0)
+"""Ends of the scale of colours."""
+
+
+def heavy_impurity(dataset: xarray.Dataset) -> tuple[LayoutDOM, Size]:
+    """Draw the density of states of a heavy surface atom over its mass, and its resonance."""
+    panels = []
+    for polarization, words in POLARIZATIONS:
+        at = {"polarization": polarization}
+        line, width = (
+            impurity_curve(dataset, name, **at)
+            for name in ("resonance_frequency", "resonance_width")
+        )
+        sharp = replace(line, y=np.where(np.isfinite(width.y), line.y, np.nan))
+        curves = [Drawn(line, "white", "dotted", 1.6), Drawn(sharp, "white", "solid", 2.4)]
+        panels.append(MapPanel(words, collect_map(dataset, "impurity_dos", "mass_ratio", **at),
+                               curves))  # fmt: skip
+    keys = [Key("resonance", theme.RULE, "solid", 2.4),
+            Key("wider than 0.3 of its frequency", theme.RULE, "dotted", 1.6)]  # fmt: skip
+    content = draw_maps(
+        panels, x="mass of the impurity / mass of the host", density="states of a component",
+        limits=DENSITIES, ticks=(0.02, 0.1, 0.5, 2, 5), x_ticks=(1, 2, 3, 5, 10), keys=keys,
+        heading="Resonances of a heavy atom in the surface of Ashkin\u2019s cubic crystal",
+        note="white: where the real part of the determinant falls through zero",
+    )  # fmt: skip
+    return content, (maps_width(2) + MARGIN, 510)
+
+
+# --- two adatoms ------------------------------------------------------------------------------
+
+HOSTS = (
+    ("crystal of Rosenstock and Newell",
+     '{"springs":[{"along":1.0,"across":0.5}],"crystal":"sc"}', 2e-4),
+    ("Ashkin\u2019s crystal", "sc-isotropic", 2e-2),
+)  # fmt: skip
+"""Title, host as it is stored, height of the line to compare with at distance 1."""
+ROWS = (((1, 0), 1.0, "solid"), ((1, 1), np.sqrt(2), "dashed"))
+WARM = tuple(zip((0.1, 0.3, 1.0), theme.DEPTHS[2::-1], strict=True))
+
+
+def adatom_pairs(dataset: xarray.Dataset) -> tuple[LayoutDOM, Size]:
+    """Draw the attraction of two adatoms over their distance, at rest and warm."""
+    panels = []
+    for title, host, at_one in HOSTS:
+        distance = np.array([1.0, 10.0])
+        power = Curve(distance, at_one * distance**-7, np.full(2, np.nan), "", "")
+        curves = [Drawn(power, theme.RULE, width=1)]
+        for along, step, dash in ROWS:
+            cold = collect_attraction(dataset, "interaction_energy", along, step, host=host)
+            curves.append(Drawn(cold, theme.INK, dash, 2.2, dot=7))
+            for t, colour in WARM:
+                warm = collect_attraction(
+                    dataset, "interaction_free_energy", along, step, host=host, temperature=t,
+                )  # fmt: skip
+                curves.append(Drawn(warm, colour, dash, 1.6, dot=5))
+        panels.append(Panel(
+            title, curves[::-1], "distance / distance of neighbours", "attraction", x_log=True,
+            y_log=True, x_range=(0.9, 9.0), x_ticks=(1, 2, 3, 4, 6, 8), y_range=(1e-12, 3e-2),
+        ))  # fmt: skip
+    keys = [Key("T = 0", theme.INK, width=2.2, dot=7)]
+    keys += [Key(f"T = {t:g}", colour, width=1.6, dot=5) for t, colour in WARM]
+    keys.append(Key("distance to the power \u22127", theme.RULE, width=1))
+    content = draw_curves(
+        panels, keys=keys, heading="Attraction of two adatoms of half the mass of the host",
+        note="solid: along a row, dashed: along the diagonal; T in units of "
+        "\u0127\u221a(k/m)/kB; values with an error under a tenth", one_scale=True,
+        size=(370, 360),
+    )  # fmt: skip
+    return content, (curves_width(2, (370, 360), one_scale=True) + MARGIN, 545)
+
+
+# --- argon ------------------------------------------------------------------------------------
+
+GUESTS = tuple(zip((0.1, 0.505, 1.0), ("helium", "neon", "argon"), theme.DEPTHS))  # noqa: B905
+ARGON_TOP = 1.9586
+"""Top of the bands with this cutoff, THz."""
+
+
+def argon_impurity(dataset: xarray.Dataset) -> tuple[LayoutDOM, Size]:
+    """Draw localised modes of light atoms in argon, and how far they move."""
+    modes = [level(ARGON_TOP, (0.1, 0.8), "THz")]
+    for depth, _ in PLACES[1:]:
+        for polarization, dash in (("perpendicular", "solid"), ("parallel", "dashed")):
+            squared, critical = (
+                impurity_curve(dataset, name, depth=depth, polarization=polarization)
+                for name in ("local_mode_squared", "critical_mass_ratio")
+            )
+            colour = PLACE_COLOURS[depth]
+            modes.append(Drawn(root(squared), colour, dash, 2.2))
+            modes.append(mark(critical, ARGON_TOP, colour))
+    moved = [
+        Drawn(collect_curve(
+            dataset, "impurity_mean_square_displacement", "temperature", model="impurity",
+            depth=depth, mass_ratio=ratio, polarization="perpendicular",
+        ), colour, dash, 2.2)
+        for ratio, _, colour in GUESTS
+        for depth, dash in ((1, "solid"), (0, "dotted"))
+    ]  # fmt: skip
+    panels = [
+        Panel("localised modes", modes, "mass of the impurity / mass of argon", "frequency",
+              x_range=(0.1, 0.8), y_range=(1.7, 4.6), x_ticks=(0.1, 0.2, 0.4, 0.6, 0.8)),
+        Panel("motion along the normal", moved, "temperature", "mean square displacement",
+              x_range=(0, 60)),
+    ]  # fmt: skip
+    keys = [Key(words, PLACE_COLOURS[depth], width=2.2) for depth, words in PLACES[:0:-1]]
+    keys += [Key(f"{words}, {ratio:g}", colour, width=2.2) for ratio, words, colour in GUESTS]
+    content = draw_curves(
+        panels, keys=keys, heading="A light atom in the (111) surface of argon",
+        note="left: solid along the normal, dashed in the plane, dots: critical masses; "
+        "right: solid in layer 1, dotted in the bulk", size=(350, 340),
+    )  # fmt: skip
+    return content, (curves_width(2, (350, 340)) + MARGIN, 525)
+
+
+def root(curve: Curve) -> Curve:
+    """Give frequencies for squared ones."""
+    y = np.sqrt(curve.y)
+    return replace(curve, y=y, error=curve.error / (2 * y), y_unit="THz")
+
+
 PICTURES: dict[str, Callable[[xarray.Dataset], tuple[LayoutDOM, Size]]] = {
     "surface_specific_heats": surface_specific_heats,
     "surface_branches": surface_branches,
     "thick_slabs": thick_slabs,
     "displacements": displacements,
     "particles_by_site": particles_by_site,
+    "light_impurity": light_impurity,
+    "heavy_impurity": heavy_impurity,
+    "adatom_pairs": adatom_pairs,
+    "argon_impurity": argon_impurity,
 }
 """From the name of a sweep file to what draws it."""
 
