@@ -1,4 +1,4 @@
-"""Everything that README.md and two pages of docs/ say can be typed is typed here.
+"""Everything that README.md and three pages of docs/ say can be typed is typed here.
 
 How a document marks its blocks:
 
@@ -29,7 +29,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = (
     "README.md", pytest.param("docs/daily-work.md", marks=pytest.mark.long),
-    "docs/write-a-model.md",
+    "docs/write-a-model.md", "docs/impurities.md",
 )  # fmt: skip
 BLOCK = re.compile(r"^(?:<!-- ([^\n]*?) -->\n)?```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 EXIT_CODE = re.compile(r"\s+#\s*exit code (\d+)(?:, or (\d+))?[^#]*$")
