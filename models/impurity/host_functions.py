@@ -58,8 +58,8 @@ MARGIN = 1.05
 CHUNK = 256
 """Wavevectors that are summed at once."""
 GRAIN = {"local": 4, "imaginary": 4, "lines": 8}
-SLAB_GRAIN = 32
-"""The same for slabs, where the modes of a wavevector serve them all."""
+WIDE_GRAIN = 32
+"""The same where z share what is done at a wavevector: modes of slabs, blocks of several layers."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,11 @@ def axis_scale(host: Host) -> float:
     return float(np.sqrt(host.bulk_top))
 
 
+def grain_of(family: str, p: ImpurityParameters) -> int:
+    """Give how many values of z one call sees."""
+    return GRAIN[family] if p.host_layers == INFINITE and p.rest.reach == 1 else WIDE_GRAIN
+
+
 def node_count(family: str, p: ImpurityParameters) -> int:
     """Count the values of z of a family."""
     if family == "local":
@@ -159,7 +164,9 @@ class HostFunctions(Stage):
         reach = host.reach
         pairs = self.layers if self.endless else self.layers * (self.layers + 1) // 2
         around = pairs * (1 + 3.2 * self.radius**2)
-        each = 4e4 * reach**3 + 2e3 * pairs + 120 * around
+        each = 4e4 + 2e3 * pairs + 120 * around
+        if reach > 1:  # one wavevector after the other
+            each += 4e5 * reach
         if not host.face.two_fold:
             each *= 2.5
         return Cost(part.size * points * each, 4e7 + CHUNK * part.size * 600.0 * pairs * reach**2

@@ -38,7 +38,9 @@ SHELLS = {
 SCAN = 12
 """Steps of k_z, and of the mesh, to the edge of the zone in the search for the band top."""
 COARSE = 4
-"""The same for surface branches."""
+"""The same for surface branches, and for waves that nothing holds."""
+LOOSE = 1e-9
+"""Share of the band top below which a squared frequency is 0."""
 CLIMB = 40
 """Steps uphill from there, halved where none leads up."""
 ROUNDING = 1e-14
@@ -179,18 +181,24 @@ class Host:
         layers = explicit + 3 * self.reach + 1
         return half_space_of(self.slab_matrices(k, layers), explicit, self.reach)
 
+    def _bands(self, place: FloatArray) -> FloatArray:
+        """Bands of the endless crystal, (n, 3), at fractions (f1, f2) and turns of the phase from
+        layer to layer, (n, 3)."""
+        couplings = crystal_couplings(self.forces, self.pairs, self.distance, self._spacing)
+        k = place[:, :2] @ self.face.reciprocal / self.distance
+        bands = EndlessCrystal.at(couplings, k, np.ones(1))
+        return bands.squared(2 * np.pi * place[:, 2:])[:, 0]
+
     @cached_property
     def bulk_top(self) -> float:
         """Highest squared frequency of the endless crystal."""
-        couplings = crystal_couplings(self.forces, self.pairs, self.distance, self._spacing)
+        return _highest(lambda place: self._bands(place)[:, -1], _half_zone(SCAN, turns=True))
 
-        def squared(place: FloatArray) -> FloatArray:
-            """Highest band at fractions (f1, f2) and turns of the phase from layer to layer."""
-            k = place[:, :2] @ self.face.reciprocal / self.distance
-            bands = EndlessCrystal.at(couplings, k, np.ones(1))
-            return np.asarray(bands.squared(2 * np.pi * place[:, 2:])[:, 0, -1])
-
-        return _highest(squared, _half_zone(SCAN, turns=True))
+    @cached_property
+    def stable(self) -> bool:
+        """Whether no wave but the three of Gamma has frequency 0, or is unstable."""
+        waves = _half_zone(COARSE, turns=True)[1:]  # Gamma is the first
+        return bool(self._bands(waves).min() > LOOSE * self.bulk_top)
 
     @cached_property
     def top(self) -> float:
@@ -230,7 +238,7 @@ def _highest(value: Callable[[FloatArray], FloatArray], places: FloatArray) -> f
 
 
 @lru_cache(maxsize=32)
-def make_host(host: SpringHost | SlabHost, surface: str, endless: bool) -> Host:
+def make_host(host: SpringHost | SlabHost, surface: str, *, endless: bool) -> Host:
     """Work out a host at rest."""
     if isinstance(host, SpringHost):
         springs = [s if isinstance(s, Spring) else Spring(along=s) for s in host.springs]

@@ -21,15 +21,14 @@ from models.impurity.energies import ImpurityEnergies
 from models.impurity.host_functions import (
     ALL,
     FAMILIES,
-    GRAIN,
     MARGIN,
-    SLAB_GRAIN,
     frequency_grid,
+    grain_of,
     node_count,
 )
 from models.impurity.hosts import SlabHost
 from models.impurity.localised import ImpurityExpansion, ImpurityModes
-from models.impurity.parameters import INFINITE, ImpurityParameters
+from models.impurity.parameters import ImpurityParameters
 from models.impurity.spectra import ImpuritySpectra
 from models.protocol import Dim, Model
 from models.slab.units import GAS, REDUCED, SPRING, UNITS, factors
@@ -82,7 +81,7 @@ class Impurity(Model):
 
     def grain(self, dim: str, p: ImpurityParameters) -> int:
         """Give the values of z of one call."""
-        return GRAIN[dim.removesuffix("_node")] if p.host_layers == INFINITE else SLAB_GRAIN
+        return grain_of(dim.removesuffix("_node"), p)
 
     def unit_of(self, quantity: str, p: ImpurityParameters) -> str:
         """Give the unit of a quantity for springs, Lennard-Jones, or a gas."""

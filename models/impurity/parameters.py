@@ -105,6 +105,20 @@ class ImpurityParameters(Parameters):
             )
         return None
 
+    @rule("host")
+    @staticmethod
+    def _springs_hold(p: Any) -> str | None:
+        springs = getattr(p.host, "springs", (1.0,))
+        if not any(s if isinstance(s, float) else s.along or s.across for s in springs):
+            return "`host` has springs of strength 0 only. Give one that holds the atoms."
+        host = resolved(p.host)
+        if make_host(host, "100", endless=True).stable:
+            return None
+        return (
+            f"`host` is no crystal that holds: {host.crystal} with these springs has waves of "
+            "frequency 0. Add springs to the next shell of neighbours, or across."
+        )
+
     @rule("defect", "depth")
     @staticmethod
     def _adatoms_are_outside(p: Any) -> str | None:
@@ -269,7 +283,7 @@ class ImpurityParameters(Parameters):
     def host_at(self, *, endless: bool) -> Host:
         """Give the host at rest; without a surface, layers are those of its (100) face."""
         surface = "100" if endless else self.surface
-        return make_host(resolved(self.host), surface, endless)
+        return make_host(resolved(self.host), surface, endless=endless)
 
     @property
     def gas(self) -> Gas | None:

@@ -264,7 +264,7 @@ def _depth(
         of = vectors.sign[depth] == sign
         even[place[of]] += k[of]
         odd[place[of]] += sign * kinds.turn[:, None] * k[of]
-    flat = (len(used), -1)
+    flat = (len(used), 6 * k.shape[1])  # no atom of bcc has a nearest neighbour in its layer
     return _Depth(used, -even.reshape(flat), -odd.reshape(flat), k.sum(axis=0))
 
 
@@ -292,7 +292,8 @@ def _phases(
     phase *= along_y.take(row, axis=1)
     cosine, sine = phase.real.copy(), phase.imag.copy()
     for used in couplings.used:
-        follow = used[-1] - used[0] == len(used) - 1  # a slice needs no copies
+        # a slice needs no copies
+        follow = len(used) > 0 and used[-1] - used[0] == len(used) - 1
         of = slice(used[0], used[-1] + 1) if follow else used
         yield cosine[:, of], sine[:, of]
 

@@ -372,6 +372,10 @@ def test_a_lennard_jones_surface_softens_the_mode_of_a_light_impurity() -> None:
         ({"site": "top"}, "where an adatom sits"),
         ({"host": {"model": "slab"}, "surface": "111", "defect": "adatom"}, "find its place first"),
         ({"depth": 0, "host_layers": 5}, "excludes `host_layers`"),
+        ({"host": {"springs": [0.0, {"along": 0.0}]}}, "strength 0 only"),
+        ({"host": {"springs": [1.0]}}, "has waves of frequency 0"),
+        ({"host": {"crystal": "bcc", "springs": [1.0]}}, "has waves of frequency 0"),
+        ({"defect": "adatom", "bond_ratio": 0.0}, "leaves an adatom free"),
     ],
 )
 def test_what_is_no_defect_is_refused_in_words(parameters: dict[str, Any], text: str) -> None:
