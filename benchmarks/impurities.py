@@ -26,7 +26,7 @@ from models.evaluate import Evaluator
 from models.protocol import Part
 from models.registry import get
 
-NODES = 24
+NODES = 32
 """Values of z above the bands at which the host is known."""
 EACH = 0.5
 """Most milliseconds of a defect and z."""

@@ -203,7 +203,8 @@ class HostFunctions(Stage):
     def _sizes(self, p: ImpurityParameters, host: Host, eta: float) -> list[int]:
         """Give the size of the mesh of wavevectors, and of that for the error."""
         if p.k_mesh != "auto":
-            return [p.k_mesh]
+            half = p.k_mesh // 2 if self.family != "lines" else 0
+            return [p.k_mesh, half] if half else [p.k_mesh]
         if self.family == "lines":
             return [16 * int(np.ceil(MESH_ON_LINES * np.sqrt(host.bulk_top) / eta / 16))]
         return [ORDER, ORDER // 2]

@@ -94,7 +94,7 @@ class ImpurityModes(DefectStage):
     def cost(self, parameters: Any, part: Part) -> Cost:
         """Count the projections of the nodes and the searches for roots."""
         n, modes = len(parameters.perturbation.change), parameters.most_modes
-        return Cost(2e7 + 24 * 500 * n**2 + 4e6 * modes, 2e7 + 24 * 80 * n**2 + 2e5 * n)
+        return Cost(2e7 + 32 * 500 * n**2 + 4e6 * modes, 2e7 + 32 * 80 * n**2 + 2e5 * n)
 
     def solve(self, p: ImpurityParameters, inputs: Mapping[str, Arrays], part: Part) -> Arrays:
         """Find the modes, and how far they move with half the quadrature."""

@@ -223,7 +223,7 @@ def test_impossible_defects_are_refused():
         substitution(bonds(), -1, 0.5, 1.0)
     with pytest.raises(ModelInputError, match="different atoms of the crystal"):
         group(bonds(), [((0, 0, 0), 0.5, 1.0), ((0, 0, 0), 0.2, 1.0)])
-    with pytest.raises(ModelInputError, match="not all positive"):
+    with pytest.raises(ModelInputError, match="must be positive"):
         substitution(bonds(), 0, 0.0, 1.0)
     with pytest.raises(ModelInputError, match="cannot be atoms"):
         adatoms(bonds(endless=True), [(0, 0)], "top", SC_SHELLS)

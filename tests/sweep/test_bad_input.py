@@ -62,7 +62,7 @@ TOML = {
     "name is a number": (CHAIN.replace('"t"', "7"), "bad.toml:2", "name: .*it is 7"),
     "model with a typo": (
         CHAIN.replace("chain", "chian"), "bad.toml:3", 'must name a model; it is "chian"',
-        'Did you mean "chain"', "Known: chain, cluster, slab"),
+        'Did you mean "chain"', "Known: chain, cluster, impurity, slab"),
     "model is a list": (
         CHAIN.replace('"chain"', '["chain"]'), "bad.toml:3", "must name a model", r'\["chain"\]'),
     "model of nothing": (CHAIN.replace("chain", ""), "bad.toml:3", 'model; it is ""'),
