@@ -178,7 +178,8 @@ class PairTable:
         for i, one in enumerate(sites.tolist()):
             for j, other in enumerate(sites.tolist()):
                 rows[i, j], flip[i, j] = self._row_of(one, other)
-        blocks = np.where(flip[..., None, None], g[:, rows].swapaxes(-1, -2), g[:, rows])
+        blocks = g[:, rows]
+        blocks[:, flip] = blocks[:, flip].swapaxes(-1, -2)
         return np.asarray(blocks.transpose(0, 1, 3, 2, 4).reshape(len(g), 3 * n, 3 * n))
 
     def _row_of(self, one: list[int], other: list[int]) -> tuple[int, bool]:

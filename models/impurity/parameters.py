@@ -328,15 +328,7 @@ class ImpurityParameters(Parameters):
     @property
     def needs(self) -> tuple[int, float]:
         """Layers (0: endless: differences) and radius of the host's functions that it reads."""
-        sites = self.perturbation.sites
-        place = sites[:, 1:] @ self.rest.face.vectors + self.rest.face.shifts(sites[:, 0])
-        across = np.linalg.norm(place[:, None] - place, axis=-1).max(initial=0.0)
-        deep = np.ptp(sites[:, 0]) if self.endless else sites[:, 0].max(initial=0)
-        layers = next((n for n in LAYERS if deep < n), None)
-        radius = next((r for r in RADII if across <= r), None)
-        assert layers is not None
-        assert radius is not None
-        return layers, radius
+        return _needs(self.perturbation)
 
     @property
     def reduced_temperatures(self) -> FloatArray:
@@ -358,3 +350,17 @@ def _perturbation(
     (_, mass, bond), *_ = impurities
     places = [where[1:] for where, _, _ in impurities]
     return adatoms(bonds, places, site, shells, mass, bond, joined)
+
+
+@lru_cache(maxsize=256)
+def _needs(defect: Defect) -> tuple[int, float]:
+    """Round up the layers (or differences of layers) and the radius of the touched sites."""
+    sites = defect.sites
+    place = sites[:, 1:] @ defect.face.vectors + defect.face.shifts(sites[:, 0])
+    across = np.linalg.norm(place[:, None] - place, axis=-1).max(initial=0.0)
+    deep = np.ptp(sites[:, 0]) if defect.endless else sites[:, 0].max(initial=0)
+    layers = next((n for n in LAYERS if deep < n), None)
+    radius = next((r for r in RADII if across <= r), None)
+    assert layers is not None
+    assert radius is not None
+    return layers, radius
