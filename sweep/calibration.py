@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -157,6 +157,8 @@ def _pilots(plan: Plan) -> Iterator[Request]:
     """Choose units spread over every region, none of them long."""
     most = max(PILOT_SECONDS, plan.seconds / 100)
     for region in plan.regions.values():
+        if _on_the_way(plan, region) > most:
+            continue  # a pilot has no kept results: it would make them for itself
         blocks = np.unique(np.linspace(0, region.blocks - 1, PILOTS).astype(int))
         chosen = [u for b in blocks.tolist() if (u := _unit(plan, region, b, most))]
         if not chosen and (u := _cheapest(plan, region)):
@@ -172,13 +174,20 @@ def _unit(plan: Plan, region: Region, block: int, most: float) -> Request | None
     place, point = found
     stage = plan.model.stage(region.stages[0])
     parts = plan.model.parts(stage, point)
-    cut = stage.cut is not None and not stage.sums
+    cut = stage.cut is not None
     share = (parts[0].stop - parts[0].start) / parts[-1].stop if cut else 1.0
     points = [point] * (1 if cut else stage.batch_of(point))
     if _seconds(plan, region, place) * share * len(points) > most:
         return None
     unit = Unit((0,), parts[0]) if cut else Unit(tuple(range(len(points))), None)
-    return _request(plan, region, points, unit)
+    return replace(_request(plan, region, points, unit), partial=cut and stage.sums)
+
+
+def _on_the_way(plan: Plan, region: Region) -> float:
+    """Predict the seconds of the kept results that a block reads, the dearest of each."""
+    before = {n for s in region.stages for n in plan.before(plan.model.stage(s))}
+    read = before.intersection(region.inputs)
+    return float(sum(plan.estimates[n].seconds.max() for n in read))
 
 
 def _cheapest(plan: Plan, region: Region) -> Request | None:
