@@ -22,7 +22,14 @@ from models.defects.thermodynamics import (
     zero_point_energy,
 )
 from models.impurity.host_functions import axis_scale, stages_of
-from models.impurity.localised import DEFECT, MESH, DefectStage, apart, with_error
+from models.impurity.localised import (
+    DEFECT,
+    MESH,
+    DefectStage,
+    by_polarization,
+    with_error,
+    with_errors,
+)
 from models.impurity.parameters import ImpurityParameters
 from models.protocol import Arrays, Cost, FloatArray, Part, Variable
 
@@ -81,8 +88,7 @@ class ImpurityEnergies(DefectStage):
     def solve(self, p: ImpurityParameters, inputs: Mapping[str, Arrays], part: Part) -> Arrays:
         """Sum on the quadrature and on half of it."""
         now, *half = (self._energies(p, g) for g in self.host(p, inputs))
-        known = half[0] if half else {name: np.full_like(x, np.nan) for name, x in now.items()}
-        return now | {f"{name}_error": apart(x, known[name]) for name, x in now.items()}
+        return with_errors(now, *half)
 
     def _energies(self, p: ImpurityParameters, g: FloatArray) -> Arrays:
         defect, t = p.perturbation, p.reduced_temperatures
@@ -91,7 +97,7 @@ class ImpurityEnergies(DefectStage):
         u2 = v2 = np.full((len(t), 2), np.nan)
         if not len(defect.vacancies):
             u2, v2 = (
-                _by_polarization(mean_squares(series(defect, host), t))
+                by_polarization(mean_squares(series(defect, host), t))
                 for series in (displacement_series, velocity_series)
             )
         return {
@@ -127,9 +133,3 @@ def _among(host: OnAxis, defect: Defect, part: Defect) -> OnAxis:
     sites = np.array([number[tuple(site)] for site in part.sites.tolist()])
     of = (3 * sites[:, None] + np.arange(3)).ravel()
     return OnAxis(host.scale, host.values[:, of[:, None], of])
-
-
-def _by_polarization(squares: FloatArray) -> FloatArray:
-    """From (temperatures, atoms, 3) to means along the normal and in the plane, (t, 2)."""
-    mean = squares.mean(axis=1)
-    return np.stack([mean[:, 2], mean[:, :2].mean(axis=1)], axis=-1)

@@ -142,6 +142,18 @@ def apart(now: FloatArray, half: FloatArray) -> FloatArray:
     return np.where(now == half, 0.0, np.abs(now - np.where(now == half, 0.0, half)))
 
 
+def with_errors(now: Arrays, half: Arrays | None = None) -> Arrays:
+    """Give results with their errors, which are unknown without a second result."""
+    known = half or {name: np.full_like(x, np.nan) for name, x in now.items()}
+    return now | {f"{name}_error": apart(x, known[name]) for name, x in now.items()}
+
+
+def by_polarization(values: FloatArray) -> FloatArray:
+    """From (n, atoms, 3) to the mean over atoms along the normal and in the plane, (n, 2)."""
+    mean = values.mean(axis=1)
+    return np.stack([mean[:, 2], mean[:, :2].mean(axis=1)], axis=-1)
+
+
 class ImpurityExpansion(Stage):
     """The localised mode as a series in the mass ratio."""
 

@@ -31,6 +31,11 @@ RADII = (3.0, 6.0, 20.0)
 DEEPEST = 12
 
 
+def _adsorbed(p: Any) -> bool:
+    """Say whether a defect consists of adatoms."""
+    return p.defect == "adatom" or (p.defect == "pair" and p.site is not None)
+
+
 class Site(BaseModel):
     """One impurity of a group."""
 
@@ -201,8 +206,7 @@ class ImpurityParameters(Parameters):
     @rule("host", "defect", "site")
     @staticmethod
     def _adatoms_need_springs(p: Any) -> str | None:
-        adsorbed = p.defect == "adatom" or (p.defect == "pair" and p.site is not None)
-        if adsorbed and isinstance(p.host, SlabHost):
+        if _adsorbed(p) and isinstance(p.host, SlabHost):
             return (
                 "An adatom on a Lennard-Jones host would have to find its place first, which is "
                 "not computed. Use a host of springs, or an adlayer of the model `slab`."
@@ -212,8 +216,7 @@ class ImpurityParameters(Parameters):
     @rule("defect", "site", "bond_ratio")
     @staticmethod
     def _adatoms_are_bound(p: Any) -> str | None:
-        adsorbed = p.defect == "adatom" or (p.defect == "pair" and p.site is not None)
-        if adsorbed and p.bond_ratio == 0:
+        if _adsorbed(p) and p.bond_ratio == 0:
             return "`bond_ratio` = 0 leaves an adatom free, which is no defect. Give it bonds."
         return None
 
@@ -268,7 +271,7 @@ class ImpurityParameters(Parameters):
     @property
     def adsorbed(self) -> bool:
         """Whether the defect consists of adatoms."""
-        return self.defect == "adatom" or (self.defect == "pair" and self.site is not None)
+        return _adsorbed(self)
 
     @property
     def moves(self) -> bool:

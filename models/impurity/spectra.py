@@ -22,7 +22,13 @@ from models.defects.spectra import (
 )
 from models.green.half_space import Matrices
 from models.impurity.host_functions import frequency_grid, line_heights, stages_of
-from models.impurity.localised import DEFECT, DefectStage, apart, with_error
+from models.impurity.localised import (
+    DEFECT,
+    DefectStage,
+    by_polarization,
+    with_error,
+    with_errors,
+)
 from models.impurity.parameters import ImpurityParameters
 from models.protocol import Arrays, ComplexArray, Cost, FloatArray, Part, Variable
 
@@ -103,8 +109,7 @@ class ImpuritySpectra(DefectStage):
         """Take the host on the axis as it is, and without its lowest line."""
         modes = int(inputs["local"]["n_local_modes"])
         now, *other = (self._spectra(p, g, modes) for g in self.host(p, inputs))
-        known = other[0] if other else {name: np.full_like(x, np.nan) for name, x in now.items()}
-        return now | {f"{name}_error": apart(x, known[name]) for name, x in now.items()}
+        return with_errors(now, *other)
 
     def _spectra(self, p: ImpurityParameters, g: Matrices, modes: int) -> Arrays:
         defect, omega = p.perturbation, frequency_grid(p, p.rest)
@@ -116,9 +121,9 @@ class ImpuritySpectra(DefectStage):
             for dos in (impurity_dos(defect, g[1:], z[1:]), neighbour_dos(defect, g[1:], z[1:]))
         )
         at = np.zeros(1, dtype=np.int64) if p.adsorbed else defect.impurities
-        dos = _by_polarization(own) if not len(defect.vacancies) else np.full((2, len(z)), np.nan)
+        dos = by_polarization(own).T if not len(defect.vacancies) else np.full((2, len(z)), np.nan)
         return {
-            "impurity_dos": dos, "host_dos": _by_polarization(host_dos(g, z)[:, at]),
+            "impurity_dos": dos, "host_dos": by_polarization(host_dos(g, z)[:, at]).T,
             "neighbour_dos": near,
             "resonance_peak": find_peaks(omega, dos.T) if p.moves else np.full(2, np.nan),
             **_determined(p, defect, g, z, modes),
@@ -156,9 +161,3 @@ def neighbour_dos(defect: Defect, g: ComplexArray, omega: Numbers) -> FloatArray
     own = (3 * others[:, None] + np.arange(3)).ravel()
     u = np.linalg.solve(w, h[:, :, own])[:, own, np.arange(len(own))]
     return np.asarray(-2 / np.pi * omega.real * u.mean(axis=1).imag)
-
-
-def _by_polarization(dos: FloatArray) -> FloatArray:
-    """From (n, atoms, 3) to the mean over atoms along the normal and in the plane, (2, n)."""
-    mean = dos.mean(axis=1)
-    return np.stack([mean[:, 2], mean[:, :2].mean(axis=1)])
