@@ -104,6 +104,13 @@ def resolved(host: AnyHost) -> SpringHost | SlabHost:
     return NAMED[host] if isinstance(host, str) else host
 
 
+def longest_bond(host: SpringHost | SlabHost) -> float:
+    """Give the longest distance over which a host's atoms act, in nearest-neighbour distances."""
+    if isinstance(host, SlabHost):
+        return host.cutoff
+    return float(np.sqrt(SHELLS[host.crystal][len(host.springs) - 1]))
+
+
 def gas_of(host: AnyHost) -> Gas | None:
     """Give the substance that sets the scale of a host; None in its own units."""
     if not isinstance(host, SlabHost) or host.material == "reduced":
@@ -246,7 +253,7 @@ def make_host(host: SpringHost | SlabHost, surface: str, *, endless: bool) -> Ho
         forces = ShellSprings(
             squared, tuple(s.along for s in springs), tuple(s.across for s in springs)
         )
-        return Host(host.crystal, surface, forces, float(np.sqrt(squared[-1])), 1.0, (), endless)
+        return Host(host.crystal, surface, forces, longest_bond(host), 1.0, (), endless)
     p = SlabParameters.model_validate(
         {"crystal": host.crystal, "surface": surface, "cutoff": host.cutoff,
          "layers": "infinite", "relaxed": host.relaxed}

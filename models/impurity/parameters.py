@@ -16,6 +16,7 @@ from models.impurity.hosts import (
     Host,
     SlabHost,
     gas_of,
+    longest_bond,
     make_host,
     resolved,
 )
@@ -34,6 +35,17 @@ DEEPEST = 12
 def _adsorbed(p: Any) -> bool:
     """Say whether a defect consists of adatoms."""
     return p.defect == "adatom" or (p.defect == "pair" and p.site is not None)
+
+
+def _places(p: Any) -> list[tuple[int, int, int]]:
+    """Give layer (from 0) and cell of every impurity; adatoms have layer -1."""
+    if p.defect == "group":
+        return [(s.layer - 1, *s.cell) for s in p.sites]
+    top = -1 if _adsorbed(p) else max(p.depth - 1, 0)
+    if p.defect != "pair":
+        return [(top, 0, 0)]
+    n1, n2, *down = p.separation
+    return [(top, 0, 0), (top + sum(down), n1, n2)]
 
 
 class Site(BaseModel):
@@ -203,6 +215,31 @@ class ImpurityParameters(Parameters):
             return f"`sites` names layer {twice[0][0]}, cell {list(twice[0][1:])} twice. Join them."
         return None
 
+    @rule("host", "surface", "defect", "depth", "separation", "site", "sites")
+    @staticmethod
+    def _atoms_lie_together(p: Any) -> str | None:
+        host = resolved(p.host)
+        face = FACES.get((host.crystal, "100" if p.depth == 0 else p.surface))
+        if face is None or not _places(p):
+            return None
+        places, bond = np.array(_places(p)), longest_bond(host)
+        layers = int(bond / face.spacing + 1e-9)
+        deep = 2 * layers + np.ptp(places[:, 0]) if p.depth == 0 else layers + places[:, 0].max()
+        if deep >= LAYERS[-1]:
+            return (
+                f"The bonds of the defect lead to layer {deep + 1} of the host, whose functions "
+                f"are computed for {LAYERS[-1]} layers. Choose a smaller depth, or shorter springs."
+            )
+        at = places[:, 1:] @ face.vectors + face.shifts(places[:, 0])
+        across = np.linalg.norm(at[:, None] - at, axis=-1).max() + 2 * bond
+        if across > RADII[-1]:
+            return (
+                f"The atoms of the defect and those they are bound to are up to {across:.1f} "
+                f"distances of neighbours apart along the surface; at most {RADII[-1]:.0f} are "
+                "computed. Bring the impurities closer together, or sweep them one by one."
+            )
+        return None
+
     @rule("host", "defect", "site")
     @staticmethod
     def _adatoms_need_springs(p: Any) -> str | None:
@@ -296,14 +333,10 @@ class ImpurityParameters(Parameters):
     @property
     def impurities(self) -> tuple[tuple[tuple[int, int, int], float, float], ...]:
         """Site, mass and bond ratio of every impurity; adatoms have layer -1."""
-        top = -1 if self.adsorbed else max(self.depth - 1, 0)
-        first, ratios = (top, 0, 0), (self.mass_ratio, self.bond_ratio)
-        if self.defect == "group":
-            return tuple(((s.layer - 1, *s.cell), s.mass_ratio, s.bond_ratio) for s in self.sites)
-        if self.defect == "pair":
-            n1, n2, *down = self.separation
-            return (first, *ratios), ((top + sum(down), n1, n2), *ratios)
-        return ((first, *ratios),)
+        ratios = [(s.mass_ratio, s.bond_ratio) for s in self.sites if self.defect == "group"]
+        places = _places(self)
+        ratios = ratios or [(self.mass_ratio, self.bond_ratio)] * len(places)
+        return tuple((place, *both) for place, both in zip(places, ratios, strict=True))
 
     @property
     def perturbation(self) -> Defect:

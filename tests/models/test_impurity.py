@@ -369,6 +369,12 @@ def test_a_lennard_jones_surface_softens_the_mode_of_a_light_impurity() -> None:
         ({"defect": "pair", "separation": (0, 0, -1)}, "leads to layer 0"),
         ({"defect": "group"}, "Give both or neither"),
         ({"sites": [{"layer": 1}]}, "Give both or neither"),
+        ({"defect": "group", "sites": [{}, {"cell": (18, 0)}]}, "up to 20.8 distances"),
+        (
+            {"defect": "pair", "separation": (12, 12), "host": "fcc-springs", "surface": "111"},
+            "up to 22.8 distances",
+        ),
+        ({"host": {"model": "slab", "cutoff": 4.5}, "depth": 12}, "lead to layer 18"),
         ({"site": "top"}, "where an adatom sits"),
         ({"host": {"model": "slab"}, "surface": "111", "defect": "adatom"}, "find its place first"),
         ({"depth": 0, "host_layers": 5}, "excludes `host_layers`"),
