@@ -38,10 +38,10 @@ from benchmarks.timing import machine, print_table, settle, verdict
 from sweep import beginning, summary
 from sweep.cluster import connect
 from sweep.documents import to_toml
-from sweep.graph import WINDOW
 from sweep.layout import OK
 from sweep.ledger import BlockRow, Ledger
 from sweep.planning import Plan
+from sweep.steering import WINDOW
 from sweep.sweep_file import read
 
 WORKERS = 2

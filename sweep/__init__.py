@@ -41,6 +41,7 @@ _WHERE = {
     "InputError": ("sweep.problems", "InputError"),
     "RefusedError": ("sweep.problems", "RefusedError"),
     "StoreError": ("sweep.problems", "StoreError"),
+    "NoSweepError": ("sweep.problems", "NoSweepError"),
     "UnreachableError": ("sweep.problems", "UnreachableError"),
     "MachineError": ("sweep.problems", "MachineError"),
 }

@@ -77,7 +77,7 @@ def found(sweep: Sweep, folder: Path) -> Plan:
     stored = read(sweep_file(folder))
     plan = Plan(replace(stored, run=sweep.run), frozen_plan(folder))
     if not _goes_on(sweep, plan):
-        raise RefusedError(_other_sweep(sweep, stored, folder))
+        raise RefusedError(other_sweep(sweep, stored, folder))
     check_revision(sweep, folder)
     return plan
 
@@ -121,7 +121,8 @@ def _goes_on(given: Sweep, plan: Plan) -> bool:
     return True
 
 
-def _other_sweep(sweep: Sweep, stored: Sweep, folder: Path) -> str:
+def other_sweep(sweep: Sweep, stored: Sweep, folder: Path) -> str:
+    """Say how a sweep differs from the one that has its name."""
     before, now = (documents.to_toml(s.canonical_document()).splitlines() for s in (stored, sweep))
     change = difflib.unified_diff(before, now, "stored", "given", lineterm="", n=0)
     return (

@@ -46,14 +46,16 @@ CONFIG = {
 
 @contextmanager
 def connect(
-    scheduler: str | Client | None, workers: int | None, *, dashboard: bool
-) -> Iterator[Client]:
+    scheduler: str | Client | None, workers: int | None, *, dashboard: bool,
+    wait: float | None = None,
+) -> Iterator[Client]:  # fmt: skip
     """Give a client of the cluster, and close what was opened for it.
 
     Raises
     ------
-    UnreachableError : the scheduler does not answer, or has no workers, within 30 s
+    UnreachableError : the scheduler does not answer within `wait` seconds, or `WAIT_SECONDS`
     """
+    wait = WAIT_SECONDS if wait is None else wait
     if isinstance(scheduler, Client):
         yield scheduler
         return
@@ -65,10 +67,10 @@ def connect(
         # whoever waits for results hears of a lost scheduler; the log has only its traceback
         logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
         try:
-            client = Client(scheduler, timeout=WAIT_SECONDS)
+            client = Client(scheduler, timeout=wait)
         except (OSError, ValueError, TimeoutError) as error:
             msg = (
-                f"The scheduler {scheduler} does not answer within {WAIT_SECONDS} s ({error}). "
+                f"The scheduler {scheduler} does not answer within {wait:g} s ({error}). "
                 "Check the address, and that it runs."
             )
             raise UnreachableError(msg) from None

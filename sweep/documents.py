@@ -16,6 +16,8 @@ import yaml
 from sweep.problems import InputError
 
 LARGEST_FILE = 64 * 2**20
+KINDS = {".toml": "toml", ".yaml": "yaml", ".yml": "yaml", ".json": "json"}
+"""How a sweep file is written, by the ending of its name."""
 
 
 @dataclass(frozen=True)
@@ -40,15 +42,29 @@ def load(source: str | Path | Mapping[str, Any]) -> Document:
         return Document("sweep", _table("sweep", dict(source)))
     path = Path(source)
     text = _text(path)
-    readers = {".toml": _toml, ".yaml": _yaml, ".yml": _yaml, ".json": _json}
-    if path.suffix not in readers:
+    if path.suffix not in KINDS:
         msg = (
             f"{path} cannot be read: the ending {path.suffix!r} does not say what it is. "
             "A sweep file ends in .toml, .yaml, .yml or .json. Rename it."
         )
         raise InputError(msg)
-    content, lines = readers[path.suffix](path.name, text)
-    return Document(path.name, _table(path.name, content), lines)
+    return parse(path.name, KINDS[path.suffix], text)
+
+
+def parse(name: str, kind: str, text: str) -> Document:
+    """Read the text of a sweep file.
+
+    Parameters
+    ----------
+    name : what messages call it
+    kind : "toml", "yaml" or "json"
+
+    Raises
+    ------
+    InputError : it is not what it is said to be
+    """
+    content, lines = {"toml": _toml, "yaml": _yaml, "json": _json}[kind](name, text)
+    return Document(name, _table(name, content), lines)
 
 
 def _table(name: str, content: Any) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sweep import store
 from sweep.calibration import Work, added, learn
 from sweep.cluster import survey, watched
-from sweep.graph import MOST_OUTSTANDING, WINDOW, CalledBackError, Outcome, Queue, Window
+from sweep.graph import CalledBackError, Outcome, Queue, Window
 from sweep.in_hand import InHand
 from sweep.layout import FAILED, LOST, TODO, in_hand_file
 from sweep.ledger import BlockRow, Ledger
@@ -27,13 +27,16 @@ from sweep.planning import Plan
 from sweep.problems import RefusedError
 from sweep.progress import Finished, Progress, Started
 from sweep.regions import Region
-from sweep.state import SweepState
+from sweep.state import SweepState, count_status
+from sweep.steering import Line, Share, Steering
 
 STATUS_SECONDS = 1.0
 STATUS_SHARE = 0.05
 """Of the owner's time, at most, for status arrays: those of a hundred million points take long."""
 SLOW_COMMIT_SECONDS = 1.0
 """On a network file system, rows are committed together, this often."""
+TICK_SECONDS = 0.5
+"""How long nothing may end before a drive looks whether it is to pause or stop."""
 UNBEGUN = 2
 """How often a block goes out again that was not begun by the workers that died with it."""
 Key: TypeAlias = tuple[str, int]
@@ -68,15 +71,28 @@ class Driver:
     def start(self) -> None:
         """Say how far the sweep is."""
         done, blocks = self.state.blocks()
+        self._summarize(self.state.counts())
         self.progress.start(Started(self.plan, self.folder, self.state.counts(), done, blocks))
 
-    def drive(self, client: Client, slots: int, link: str | None) -> None:
-        """Do all that is left."""
+    def drive(
+        self, client: Client, slots: int, link: str | None,
+        steering: Steering | None = None, share: Share | None = None,
+    ) -> None:  # fmt: skip
+        """Do all that is left, or as much as `steering` lets it.
+
+        Parameters
+        ----------
+        slots : worker threads of the cluster
+        link : address of Dask's dashboard, to be shown
+        steering : pauses and stops it from another thread
+        share : its share of a cluster that other sweeps use, too
+        """
         predicted = self.state.predicted_seconds()[0]
         began = {"started": time.time(), "slots": slots, "predicted_done": predicted}
         self.ledger.note("run", began)
         self.progress.cluster(slots, link)
-        session = _Session(self, client, slots)
+        share = share or Line().join(0)
+        session = _Session(self, client, slots, steering or Steering(), share)
         with watched(client, self.progress.note, session.look_around):
             session.run()
 
@@ -119,18 +135,35 @@ class Driver:
         """Bring the status arrays up to date, at most once a second."""
         now = time.monotonic()
         if (final or now >= self._status_due) and self.owner.in_charge:
-            self._status.write(self.state.arrays())
+            arrays = self.state.arrays()
+            self._status.write(arrays)
+            self._summarize(count_status(arrays["status"]))
             took = time.monotonic() - now
             self._status_due = now + max(STATUS_SECONDS, took / STATUS_SHARE)
+
+    def _summarize(self, counts: dict[str, int]) -> None:
+        """Leave word of how far the sweep is for those who only want to know that."""
+        done, blocks = self.state.blocks()
+        finished, todo = self.state.predicted_seconds()
+        self.ledger.summarize(
+            {
+                "name": self.plan.sweep.name, "model": self.plan.model.name, "counts": counts,
+                "blocks_done": done, "blocks": blocks, "predicted": [finished, todo],
+            }
+        )  # fmt: skip
 
 
 class _Session:
     """One connection to a cluster, until everything is done or it is lost."""
 
-    def __init__(self, driver: Driver, client: Client, slots: int) -> None:
+    def __init__(
+        self, driver: Driver, client: Client, slots: int, steering: Steering, share: Share
+    ) -> None:
         self._driver = driver
         self._client = client
-        self._most = min(WINDOW * slots, MOST_OUTSTANDING)
+        self._slots = slots
+        self._steering = steering
+        self._share = share
         self._queue = Queue(driver.plan, driver.state)
         self._window = Window(client, driver.plan)
         self._pieces: dict[Key, list[Order]] = {}
@@ -140,28 +173,34 @@ class _Session:
         self._committed = 0.0
 
     def run(self) -> None:
-        """Feed and settle until nothing is left."""
+        """Feed and settle until nothing is left, or a pause or stop comes."""
         try:
             self._feed()
-            for outcome in self._window.outcomes():
-                self._settle(outcome)
-                self._commit()
+            while self._window.outstanding and not self._steering.stopped:
+                outcome = self._window.next(TICK_SECONDS)
+                if outcome is not None:
+                    self._share.served(outcome.place)
+                    self._settle(outcome)
+                    self._commit()
                 self._feed()
                 self._driver.write_status()
         finally:
             self._commit(final=True)
             self._driver.state.running.clear()
-            self._window.drop()
+            if self._window.outstanding:
+                self._window.drop()
+                self._driver.owner.dismiss()
 
     def look_around(self) -> None:
         """Give work to workers that have come, and orders of those that are gone to others."""
-        slots = sum(self._client.nthreads().values())
-        self._most = min(WINDOW * max(slots, 1), MOST_OUTSTANDING)
+        self._slots = max(sum(self._client.nthreads().values()), 1)
         self._window.call_back()
 
     def _feed(self) -> None:
-        driver = self._driver
-        while self._window.outstanding < self._most and (block := self._queue.take()) is not None:
+        driver, most = self._driver, self._share.most(self._slots)
+        if self._steering.paused:
+            return
+        while self._window.outstanding < most and (block := self._queue.take()) is not None:
             blocked = driver.without_input(*block)
             if blocked.any():  # the error stands with the shared result
                 row = _marked(driver.plan.regions[block[0]], block[1], blocked, FAILED)
@@ -170,7 +209,12 @@ class _Session:
                 self._queue.finished(*block)
                 continue
             driver.state.running.add(block)
-            self._window.submit(driver.order(*block))
+            self._send(driver.order(*block))
+
+    def _send(self, order: Order) -> None:
+        """Send an order to its place in the line."""
+        seconds = self._queue.seconds(order.region, order.block)
+        self._window.submit(order, self._share.place(seconds))
 
     def _settle(self, outcome: Outcome) -> None:
         order, receipt = outcome.order, outcome.receipt
@@ -236,7 +280,7 @@ class _Session:
         suspects = receipt.suspects if receipt is not None else self._noted(order, points)
         if suspects is None and self._unbegun[key] < UNBEGUN:
             self._unbegun[key] += 1  # it was in the queue of workers that others have killed
-            self._window.submit(replace(order, serial=self._driver.serial()))
+            self._send(replace(order, serial=self._driver.serial()))
             return
         if points.sum() > 1:
             pieces = list(self._divided(order, points, suspects))
@@ -308,7 +352,7 @@ class _Session:
         """Send the next piece of a block that was cut."""
         waiting = self._pieces.get(key)
         if waiting:
-            self._window.submit(replace(waiting.pop(0), serial=self._driver.serial()))
+            self._send(replace(waiting.pop(0), serial=self._driver.serial()))
         else:
             self._pieces.pop(key, None)
 
@@ -318,12 +362,12 @@ class _Session:
             raise RefusedError(_taken_over(self._driver.folder))
         if receipt.outcome == "unfit":
             self._avoid({receipt.worker: receipt.message})
-        self._window.submit(replace(order, serial=self._driver.serial()))
+        self._send(replace(order, serial=self._driver.serial()))
 
     def _after_error(self, order: Order, error: BaseException | None) -> None:
         if isinstance(error, CalledBackError):
             if self._noted(order, self._points(order)) is None:
-                self._window.submit(replace(order, serial=self._driver.serial()))
+                self._send(replace(order, serial=self._driver.serial()))
             else:
                 self._after_death(order, None)
             return
@@ -335,7 +379,7 @@ class _Session:
         if not set(bad) - self._window.avoid:
             raise error
         self._avoid(bad)
-        self._window.submit(replace(order, serial=self._driver.serial()))
+        self._send(replace(order, serial=self._driver.serial()))
 
     def _avoid(self, faults: dict[str, str]) -> None:
         for address, fault in faults.items():

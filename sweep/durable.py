@@ -15,19 +15,21 @@ PARTIAL = ".partial"
 
 
 def write_files(
-    files: Mapping[Path, bytes], still_wanted: Callable[[], bool] = lambda: True
-) -> bool:
+    files: Mapping[Path, bytes], still_wanted: Callable[[], bool] = lambda: True, *,
+    private: bool = False,
+) -> bool:  # fmt: skip
     """Write files so that each is whole or not there, together as far as a disk can.
 
     All bytes are on the disk under temporary names before the first final name appears.
-    `still_wanted` is asked just before that; if it says no, nothing has changed.
+    `still_wanted` is asked just before that; if it says no, nothing has changed. `private`
+    files can be read by their owner alone, at any moment.
     """
     suffix = f".{uuid.uuid4().hex}{PARTIAL}"
     temporary = {path: path.with_name(path.name + suffix) for path in files}
     try:
         for path, content in files.items():
             path.parent.mkdir(parents=True, exist_ok=True)
-            _write_synced(temporary[path], content)
+            _write_synced(temporary[path], content, 0o600 if private else 0o666)
         if not still_wanted():
             return False
         for path in files:
@@ -40,8 +42,8 @@ def write_files(
             path.unlink(missing_ok=True)
 
 
-def _write_synced(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
+def _write_synced(path: Path, content: bytes, mode: int) -> None:
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:  # noqa: PTH123
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

@@ -15,6 +15,7 @@ from sweep.child import Answer, Failure, Request, Unit
 from sweep.in_hand import InHand
 from sweep.layout import FAILED, LOST, OK, UNSTABLE, fill_of, stage_file
 from sweep.messages import Order, PointError
+from sweep.owning import generation_of
 from sweep.planning import Plan
 from sweep.process import NumericsProcess
 from sweep.regions import Region
@@ -140,7 +141,12 @@ class Filling:
         self._note = note
 
     def run(self) -> None:
-        """Fill the board."""
+        """Fill the board.
+
+        Raises
+        ------
+        UnwantedError : the block was dismissed by its owner, or there is another owner
+        """
         if not self._points:
             return
         parameters = [p for _, p in self._points]
@@ -178,12 +184,16 @@ class Filling:
         request = request_of(self._plan, self._folder, self._region, self._points, job.units)
         request = replace(request, note=self._note.told)
         failures = []
-        for answer in self._process.answers(request, sweep.run.timeout):
+        for answer in self._process.answers(request, sweep.run.timeout, self._wanted):
             if isinstance(answer, Failure):
                 failures.append(replace(answer, unit=max(answer.unit, 0)))
             else:
                 self._board.take(self._of(job.units[answer.unit]), answer, job.starts)
         return failures
+
+    def _wanted(self) -> bool:
+        """Say whether the owner that ordered the block is still in charge, and waits for it."""
+        return generation_of(self._folder) == self._order.generation
 
     def _of(self, unit: Unit) -> Points:
         return [self._points[i] for i in unit.points]

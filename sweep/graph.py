@@ -8,13 +8,15 @@ The scheduler never knows more than the window, whatever the size of the sweep.
 from __future__ import annotations
 
 import heapq
+import queue
 import time
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from distributed import Client, Future, as_completed
+from distributed import Client, Future
+from distributed.comm import CommClosedError
 from distributed.scheduler import KilledWorker
 
 from sweep import cluster
@@ -25,13 +27,13 @@ from sweep.regions import PARTS, Region
 from sweep.state import SweepState, unfinished
 from sweep.worker import add_parts, finish_sum, run_block, run_part
 
-WINDOW = 4
-"""Outstanding blocks for each slot."""
-MOST_OUTSTANDING = 1000
-
 
 class SchedulerLostError(ConnectionError):
     """The scheduler does not know a task any more."""
+
+
+CONNECTION_LOST = (SchedulerLostError, CommClosedError)
+"""What is raised when the scheduler goes away."""
 
 
 class CalledBackError(Exception):
@@ -65,7 +67,7 @@ class Queue:
     def _push(self, name: str, block: int) -> None:
         # what others wait for goes first, then the heavy ones, so that no long one ends alone
         first = 0 if name in self._first else 1
-        heapq.heappush(self._ready, (first, -float(self._seconds[name][block]), name, block))
+        heapq.heappush(self._ready, (first, -self.seconds(name, block), name, block))
 
     def take(self) -> tuple[str, int] | None:
         """Take the block to start next, or None while every one left waits for another."""
@@ -73,6 +75,10 @@ class Queue:
             return None
         *_, name, block = heapq.heappop(self._ready)
         return name, block
+
+    def seconds(self, name: str, block: int) -> float:
+        """Predict what a block takes."""
+        return float(self._seconds[name][block])
 
     def finished(self, name: str, block: int) -> None:
         """Free the blocks that waited for one."""
@@ -88,6 +94,7 @@ class Outcome:
     """What became of an order: a receipt, or the error of its task."""
 
     order: Order
+    place: float
     receipt: Receipt | None
     error: BaseException | None
 
@@ -108,7 +115,8 @@ class Window:
         self._bound: dict[Future, set[str]] = {}
         """The only workers that may do an order, where some are of no use."""
         self._called_back: set[Future] = set()
-        self._completed = as_completed(raise_errors=False)
+        self._places: dict[Future, float] = {}
+        self._ended: queue.SimpleQueue[Future] = queue.SimpleQueue()
         self.avoid: set[str] = set()
         """Addresses of workers that are of no use."""
 
@@ -117,8 +125,8 @@ class Window:
         """Orders on the cluster."""
         return len(self._futures)
 
-    def submit(self, order: Order) -> None:
-        """Send an order to the cluster.
+    def submit(self, order: Order, place: float) -> None:
+        """Send an order to the cluster; the one of the earliest place is begun first.
 
         Raises
         ------
@@ -126,12 +134,15 @@ class Window:
         """
         region = self._plan.regions[order.region]
         fit = self._fit_workers() if self.avoid else set()
-        where = {"workers": sorted(fit), "allow_other_workers": False} if fit else {}
+        where: dict[str, Any] = {"priority": -place}
+        if fit:
+            where |= {"workers": sorted(fit), "allow_other_workers": False}
         future = self._tree(order, region, where) if region.tree else self._block(order, where)
         self._futures[future] = order
         if fit:
             self._bound[future] = fit
-        self._completed.add(future)
+        self._places[future] = place
+        future.add_done_callback(self._ended.put)
 
     def _fit_workers(self) -> set[str]:
         """Give the workers that are of use; wait for one where there is none."""
@@ -151,29 +162,37 @@ class Window:
                 self._called_back.add(future)
                 future.cancel()
 
-    def outcomes(self) -> Iterator[Outcome]:
-        """Give what becomes of the orders, as they end; more may be sent meanwhile."""
-        for future in self._completed:
-            if future.status == "lost":  # the worker that held the receipt died: done again
-                self._completed.add(future)
-                continue
-            order = self._futures.pop(future)
-            self._bound.pop(future, None)
-            if future.status == "finished":
-                yield Outcome(order, future.result(), None)
-            elif future in self._called_back:
-                self._called_back.discard(future)
-                yield Outcome(order, None, CalledBackError())
-            else:
-                yield Outcome(order, None, _error_of(future))
-            future.release()
+    def next(self, seconds: float) -> Outcome | None:
+        """Give what has become of the next order to end, or None if none ends so soon."""
+        try:
+            future = self._ended.get(timeout=seconds)
+        except queue.Empty:
+            return None
+        if future not in self._futures:
+            return None  # dropped meanwhile
+        if future.status in ("lost", "pending"):  # the worker that held the receipt died
+            future.add_done_callback(self._ended.put)
+            return None
+        outcome = self._outcome(future)
+        future.release()
+        return outcome
+
+    def _outcome(self, future: Future) -> Outcome:
+        order, place = self._futures.pop(future), self._places.pop(future)
+        self._bound.pop(future, None)
+        if future.status == "finished":
+            return Outcome(order, place, future.result(), None)
+        if future in self._called_back:
+            self._called_back.discard(future)
+            return Outcome(order, place, None, CalledBackError())
+        return Outcome(order, place, None, _error_of(future))
 
     def drop(self) -> None:
         """Let go of everything that is still outstanding."""
-        self._completed.clear()
         for future in list(self._futures):
             future.release()
         self._futures.clear()
+        self._places.clear()
         self._bound.clear()
 
     def _block(self, order: Order, where: dict[str, Any]) -> Future:

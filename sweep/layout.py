@@ -11,6 +11,10 @@
     .extension/      more values for the axes, decided but not yet in place
 <workspace>/.stages/<key>.npz      results of shared stages
 <workspace>/.rates.json            how fast stages are on this machine
+<workspace>/.queue/<name>.json     what is wanted of a sweep: to run, pause or be cancelled
+<workspace>/.service/              the lock and the token of the service
+<workspace>/service.json           where a running service is, and its token
+<workspace>/.trash/                sweeps that were removed
 """
 
 from __future__ import annotations
@@ -20,12 +24,13 @@ from pathlib import Path
 
 import numpy as np
 
-from sweep.problems import StoreError, nearest
+from sweep.problems import NoSweepError, nearest
 
 STATUS = ("todo", "running", "ok", "failed", "unstable", "lost", "skipped")
 TODO, RUNNING, OK, FAILED, UNSTABLE, LOST, SKIPPED = range(7)
 DEFAULT_WORKSPACE = Path("results")
 STAGES = ".stages"
+QUEUE = ".queue"
 DATA = "data.zarr"
 
 
@@ -77,6 +82,26 @@ def rates_file(workspace: Path) -> Path:
     return workspace / ".rates.json"
 
 
+def wish_file(workspace: Path, name: str) -> Path:
+    """What is wanted of a sweep."""
+    return workspace / QUEUE / f"{name}.json"
+
+
+def service_folder(workspace: Path) -> Path:
+    """Where a service keeps what is its own."""
+    return workspace / ".service"
+
+
+def service_file(workspace: Path) -> Path:
+    """Where a running service is, and its token."""
+    return workspace / "service.json"
+
+
+def trash_folder(workspace: Path) -> Path:
+    """Sweeps that were removed."""
+    return workspace / ".trash"
+
+
 def stage_file(folder: Path, key: str) -> Path:
     """A kept result of a shared stage, in the workspace of a sweep."""
     return folder.parent / STAGES / key[:2] / f"{key}.npz"
@@ -87,7 +112,7 @@ def find(sweep: str | Path, workspace: str | Path = DEFAULT_WORKSPACE) -> Path:
 
     Raises
     ------
-    StoreError : there is none; names what is there
+    NoSweepError : there is none; names what is there
     """
     for folder in (Path(workspace) / sweep, Path(sweep)):
         if (folder / DATA).is_dir():
@@ -97,7 +122,7 @@ def find(sweep: str | Path, workspace: str | Path = DEFAULT_WORKSPACE) -> Path:
         f"There is no sweep {str(sweep)!r} in {workspace}, nor a folder of that path."
         f"{nearest(str(sweep), there)} Sweeps there: {', '.join(there) or 'none'}."
     )
-    raise StoreError(msg)
+    raise NoSweepError(msg)
 
 
 def sweeps_in(workspace: Path) -> list[Path]:

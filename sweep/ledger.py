@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sweep.filesystem import is_network
-from sweep.layout import FAILED, LOST, TODO, ledger_file
+from sweep.layout import FAILED, LOST, TODO, ledger_file, plan_file
 from sweep.messages import PointError
 from sweep.problems import MachineError, StoreError
 from sweep.upgrading import FORMAT, upgrade_ledger
@@ -145,6 +145,7 @@ class Ledger:
                         (variable, row.region, cell_text(row.cell), packed),
                     )
                 written.append(row)
+            _count_commit(db)
         return written
 
     def _put(self, db: sqlite3.Connection, row: BlockRow) -> None:
@@ -192,6 +193,7 @@ class Ledger:
                     (row.region, cell_text(row.cell)),
                 )
             db.execute("delete from error")
+            _count_commit(db)
         return count
 
     def forget(self, cells: Iterable[tuple[str, Sequence[int]]]) -> None:
@@ -203,6 +205,7 @@ class Ledger:
                         f"delete from {table} where region = ? and cell = ?",
                         (region, cell_text(cell)),
                     )
+            _count_commit(db)
 
     # --- what else is known ---------------------------------------------------------------
 
@@ -226,10 +229,36 @@ class Ledger:
             row = self._db.execute("select value from fact where name = ?", (name,)).fetchone()
         return None if row is None else json.loads(row[0])
 
+    def summarize(self, summary: dict[str, Any]) -> None:
+        """Leave a summary of the blocks, which holds until one more is recorded."""
+        now = {"commits": self.fact("commits") or 0, "plan": _file_state(self._path.parent)}
+        self.note("summary", summary | {"of": now})
+
+    def summary(self, *, newest: bool = True) -> dict[str, Any] | None:
+        """Give the summary; with `newest`, unless something was recorded or extended since."""
+        told = self.fact("summary")
+        now = {"commits": self.fact("commits") or 0, "plan": _file_state(self._path.parent)}
+        holds = isinstance(told, dict) and (not newest or told.get("of") == now)
+        return told if holds else None
+
     def note(self, name: str, value: Any) -> None:
         """Note a fact."""
         with self._transaction() as db:
             db.execute("insert or replace into fact values (?, ?)", (name, json.dumps(value)))
+
+
+def _count_commit(db: sqlite3.Connection) -> None:
+    """Count a change of the blocks, as a part of it."""
+    db.execute(
+        "insert into fact values ('commits', '1') on conflict (name) do update "
+        "set value = cast(value as integer) + 1"
+    )
+
+
+def _file_state(folder: Path) -> list[int]:
+    """Tell one state of a sweep's cutting from another: an extension replaces its file."""
+    state = plan_file(folder).stat()
+    return [state.st_mtime_ns, state.st_size]
 
 
 def _connection(path: Path) -> sqlite3.Connection:

@@ -8,6 +8,7 @@ import os
 import socket
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -76,6 +77,13 @@ class Ownership:
     def in_charge(self) -> bool:
         """Say whether nobody has taken over."""
         return generation_of(self._folder) == self.generation
+
+    def dismiss(self) -> None:
+        """Have all blocks dropped that were ordered so far; workers at them stop by themselves."""
+        if self.in_charge:
+            with suppress(OSError):  # a full disk: they end by themselves, and are dropped then
+                self.generation = _raise_generation(self._folder)
+                self._introduce()
 
     def release(self) -> None:
         """Give the sweep free."""

@@ -6,6 +6,7 @@ SweepError                    70  our bug, when nothing below fits
 ├── UnreachableError           3  scheduler or workers are not there (ConnectionError)
 ├── MachineError (OSError)     5  disk full, input or output failed
 └── StoreError (ValueError)    2  what lies on disk is not what it should be
+    └── NoSweepError           2  there is no sweep of that name
 
 Every class takes one plain string, so that it can be pickled anywhere.
 """
@@ -39,6 +40,10 @@ class StoreError(SweepError, ValueError):
     """A sweep on disk cannot be read."""
 
     exit_code = 2
+
+
+class NoSweepError(StoreError):
+    """There is no sweep of that name."""
 
 
 class UnreachableError(SweepError, ConnectionError):

@@ -8,7 +8,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -18,6 +19,28 @@ from sweep.problems import UnreachableError
 
 START_SECONDS = 60.0
 LOG_BYTES = 2000
+LOOK_SECONDS = 1.0
+"""How often it is asked whether the answers are still wanted."""
+
+
+class UnwantedError(Exception):
+    """Nobody waits for the answers any more; the process was ended."""
+
+
+class _Watch:
+    """Asks now and then whether something is still wanted."""
+
+    def __init__(self, wanted: Callable[[], bool]) -> None:
+        self._wanted = wanted
+        self._due = time.monotonic() + LOOK_SECONDS
+
+    def wanted(self) -> bool:
+        """Ask, unless that was done a moment ago."""
+        now = time.monotonic()
+        if now < self._due:
+            return True
+        self._due = now + LOOK_SECONDS
+        return self._wanted()
 
 
 class NumericsProcess:
@@ -37,18 +60,25 @@ class NumericsProcess:
             self.close()
             self._for = what
 
-    def answers(self, request: Request, timeout: float) -> Iterator[Answer | Failure]:
+    def answers(
+        self, request: Request, timeout: float, wanted: Callable[[], bool] = lambda: True
+    ) -> Iterator[Answer | Failure]:
         """Send a request and give what comes back, unit by unit, as it comes.
 
         A unit that takes longer than `timeout` seconds, or that takes the process with it,
         ends the answers with a Failure that names it; the units after it were not done.
+
+        Raises
+        ------
+        UnwantedError : `wanted`, which is asked about once a second, has said no
         """
         pipe = self._started()
         pipe.send(request)
         number = -1
+        watch = _Watch(wanted)
         while True:
             try:
-                if not pipe.poll(timeout):
+                if not self._comes(pipe, timeout, watch):
                     yield self._killed(number, timeout)
                     return
                 message = pipe.recv()
@@ -63,6 +93,19 @@ class NumericsProcess:
                 if isinstance(message, Failure):
                     message = replace(message, traceback=message.traceback + self._said())
                 yield message
+
+    def _comes(self, pipe: Connection, timeout: float, watch: _Watch) -> bool:
+        """Wait for a message; say whether one has come in time."""
+        give_up = time.monotonic() + timeout
+        while True:
+            if not watch.wanted():
+                self.close()
+                raise UnwantedError
+            left = give_up - time.monotonic()
+            if pipe.poll(max(0.0, min(LOOK_SECONDS, left))):
+                return True
+            if left <= 0:
+                return False
 
     def close(self) -> None:
         """Kill the process; the next request starts a new one."""

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from models.evaluate import Evaluator
-from sweep.layout import DEFAULT_WORKSPACE, sweep_file
+from sweep.layout import DEFAULT_WORKSPACE, STATUS, plan_file, sweep_file, sweeps_in
 from sweep.ledger import Ledger
 from sweep.locating import locate
 from sweep.messages import PointError
 from sweep.owning import is_owned
 from sweep.planning import Plan
 from sweep.pointing import command_line
-from sweep.problems import StoreError
+from sweep.problems import MachineError, StoreError
 from sweep.state import ETA_SPREAD, SweepState
-from sweep.sweep_file import read
+from sweep.sweep_file import NAME, read
 from sweep.upgrading import frozen_plan
 from sweep.values import as_text
+from sweep.wishes import Wish, read_wish, wished
+
+State: TypeAlias = Literal[
+    "queued", "running", "waiting", "pausing", "paused", "cancelling", "cancelled", "stopped",
+    "ended", "complete", "damaged",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -38,11 +44,57 @@ class Status:
     """A living process owns it."""
     seconds_left: tuple[float, float] | None
     """Range, while it runs."""
+    wish: Wish | None = None
+    """What was asked of a service."""
+    fault: str = ""
+    """Why it cannot be read."""
 
     @property
     def complete(self) -> bool:
         """Every point has a result, or is skipped."""
         return not {"todo", "running", "failed", "lost"} & set(self.counts)
+
+    @property
+    def ended(self) -> bool:
+        """Nothing is left to be computed, whatever became of it."""
+        return not {"todo", "running"} & set(self.counts)
+
+    @property
+    def _has_more_to_do(self) -> bool:
+        """A retry or an extension was asked for."""
+        return self.wish is not None and self.wish.wanted == "run" and bool(self.wish.pending)
+
+    @property
+    def state(self) -> State:
+        """Say in one word what happens to it."""
+        if self.fault:
+            return "damaged"
+        if self.ended and not self._has_more_to_do:
+            return "complete" if self.complete else "ended"
+        if self.wish is None:
+            return "running" if self.running else "stopped"
+        if self.wish.wanted == "cancel":
+            return "cancelling" if self.running else "cancelled"
+        if self.wish.wanted == "pause":
+            return "pausing" if self.running else "paused"
+        if self.wish.note:
+            return "waiting"
+        return "running" if self.running else "queued"
+
+    @property
+    def priority(self) -> int:
+        """Its weight among the sweeps of a service."""
+        return 0 if self.wish is None else self.wish.priority
+
+    @property
+    def submitted(self) -> float | None:
+        """When it was submitted to a service, in seconds since 1970."""
+        return None if self.wish is None else self.wish.submitted
+
+    @property
+    def note(self) -> str:
+        """Why it waits, or cannot be read."""
+        return self.fault or ("" if self.wish is None else self.wish.note)
 
     def as_dict(self) -> dict[str, Any]:
         """Give plain values, for JSON."""
@@ -50,7 +102,8 @@ class Status:
             "name": self.name, "path": str(self.path), "model": self.model,
             "counts": self.counts, "blocks_done": self.blocks_done, "blocks": self.blocks,
             "running": self.running, "complete": self.complete,
-            "seconds_left": self.seconds_left,
+            "seconds_left": self.seconds_left, "state": self.state, "priority": self.priority,
+            "submitted": self.submitted, "note": self.note,
         }  # fmt: skip
 
 
@@ -135,29 +188,75 @@ def status(sweep: str | Path, workspace: str | Path = DEFAULT_WORKSPACE) -> Stat
     ------
     StoreError : there is no such sweep
     """
+    if (waiting := _not_begun(sweep, Path(workspace))) is not None:
+        return waiting
     folder = locate(sweep, workspace)
-    plan = stored_plan(folder)
+    running = is_owned(folder)
     ledger = Ledger(folder)
     try:
-        state = SweepState.of(plan, ledger)
+        # while it runs, the summary is a second old at most
+        told = ledger.summary(newest=not running) or _summary(stored_plan(folder), ledger)
         began = ledger.fact("run")
     finally:
         ledger.close()
-    running = is_owned(folder)
-    done, blocks = state.blocks()
-    left = _seconds_left(state, began) if running and began and done < blocks else None
-    return Status(
-        plan.sweep.name, folder, plan.model.name, state.counts(), done, blocks, running, left
-    )
+    done, blocks = told["blocks_done"], told["blocks"]
+    left = _seconds_left(told["predicted"], began) if running and began and done < blocks else None
+    counts = told["counts"] if running else _at_rest(told["counts"])
+    wish = read_wish(folder.parent, folder.name)
+    return Status(told["name"], folder, told["model"], counts, done, blocks, running, left, wish)
 
 
-def _seconds_left(state: SweepState, began: Mapping[str, float]) -> tuple[float, float] | None:
-    """Predict from the speed of the run so far."""
-    finished, todo = state.predicted_seconds()
-    done = finished - began["predicted_done"]
-    if done <= 0:
+def statuses(workspace: Path) -> list[Status]:
+    """Say how far all sweeps of a workspace are, those that wait to begin too."""
+    names = {folder.name for folder in sweeps_in(workspace)} | set(wished(workspace))
+    return [_whatever_it_is(name, workspace) for name in sorted(names)]
+
+
+def _whatever_it_is(name: str, workspace: Path) -> Status:
+    """Give the status of a sweep; one that is damaged does not hide the others."""
+    try:
+        return status(name, workspace)
+    except (StoreError, MachineError) as error:
+        return Status(name, workspace / name, "", {}, 0, 0, False, None, fault=str(error))
+
+
+def _not_begun(sweep: str | Path, workspace: Path) -> Status | None:
+    """Give the status of a sweep that was submitted and has no folder yet."""
+    name = str(sweep)
+    if not NAME.fullmatch(name) or plan_file(workspace / name).exists():
         return None
-    left = todo / done * (time.time() - began["started"])
+    wish = read_wish(workspace, name)
+    if wish is None or wish.document is None:
+        return None
+    return Status(name, workspace / name, wish.model, wish.counts, 0, 0, False, None, wish)
+
+
+def _summary(plan: Plan, ledger: Ledger) -> dict[str, Any]:
+    """Fold a whole ledger, where its last summary is no longer true."""
+    state = SweepState.of(plan, ledger)
+    done, blocks = state.blocks()
+    return {
+        "name": plan.sweep.name, "model": plan.model.name, "counts": state.counts(),
+        "blocks_done": done, "blocks": blocks, "predicted": state.predicted_seconds(),
+    }  # fmt: skip
+
+
+def _at_rest(counts: Mapping[str, int]) -> dict[str, int]:
+    """Count what was running when the owner died as still to be done."""
+    found = {name: counts.get(name, 0) for name in STATUS}
+    found["todo"] += found.pop("running")
+    return {name: n for name, n in found.items() if n}
+
+
+def _seconds_left(
+    predicted: Sequence[float], began: Mapping[str, float]
+) -> tuple[float, float] | None:
+    """Predict from the speed of the run so far."""
+    finished, todo = predicted
+    done, elapsed = finished - began["predicted_done"], time.time() - began["started"]
+    if done <= 0 or elapsed <= 0:  # a clock that was set back
+        return None
+    left = todo / done * elapsed
     return left / ETA_SPREAD, left * ETA_SPREAD
 
 

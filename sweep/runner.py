@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from distributed import CancelledError, Client
-from distributed.comm import CommClosedError
 
 from sweep import beginning, extending
 from sweep.calibration import WORTH_SECONDS, Work, measured, pilot
@@ -25,7 +24,7 @@ from sweep.child import Request
 from sweep.cluster import check_workers, connect
 from sweep.driving import Driver
 from sweep.durable import PARTIAL
-from sweep.graph import SchedulerLostError
+from sweep.graph import CONNECTION_LOST, SchedulerLostError
 from sweep.layout import DEFAULT_WORKSPACE, extension_folder
 from sweep.ledger import Ledger
 from sweep.locating import complete, complete_own, locate, put_in_place
@@ -156,15 +155,21 @@ def extend(
         before = stored_plan(folder)
         beginning.check_revision(before.sweep, folder)
         check_budget(extending.grown(before, values), folder.parent)
-        with _owned(folder, take_over=take_over) as (owner, ledger):
-            before = stored_plan(folder)  # another may have extended it meanwhile
-            plan = extending.grown(before, values)
-            if plan.sweep.shape != before.sweep.shape:
-                extending.decide(folder, plan)
-                put_in_place(folder)
-                _tell_of_outgrown(plan.sweep, progress or Silent())
+        with owned(folder, take_over=take_over) as (owner, ledger):
+            plan = make_room(folder, values, progress or Silent())
             driver = Driver(plan, folder, ledger, owner, progress or Silent())
             return _drive(driver, Cluster(workers, scheduler, dashboard) if compute else None)
+
+
+def make_room(folder: Path, values: Mapping[str, Sequence[Any]], progress: Progress) -> Plan:
+    """Add values to axes of a sweep that the caller owns."""
+    before = stored_plan(folder)  # another may have extended it meanwhile
+    plan = extending.grown(before, values)
+    if plan.sweep.shape != before.sweep.shape:
+        extending.decide(folder, plan)
+        put_in_place(folder)
+        _tell_of_outgrown(plan.sweep, progress)
+    return plan
 
 
 def _tell_of_outgrown(sweep: Sweep, progress: Progress) -> None:
@@ -184,8 +189,7 @@ def _begin(sweep: Sweep, folder: Path, cluster: Cluster, progress: Progress | No
         check_workers(client, folder.parent, nominal)
         if progress is not None and nominal.seconds >= WORTH_SECONDS:
             progress.note("a few points are tried first, so that blocks get the right length")
-        plan = measured(nominal, folder.parent, partial(_tried, client))
-        plan = beginning.create(plan, folder)
+        plan = create(nominal, folder, client)
         # an embedded cluster is used on; one at an address is connected to again if it is lost
         again = isinstance(cluster.scheduler, str)
         here = cluster if again else replace(cluster, scheduler=client)
@@ -195,6 +199,12 @@ def _begin(sweep: Sweep, folder: Path, cluster: Cluster, progress: Progress | No
             return plan if stored.sweep.shape == plan.sweep.shape else stored
 
         return _go_on(found, folder, here, progress)
+
+
+def create(nominal: Plan, folder: Path, client: Client) -> Plan:
+    """Create the folder of a sweep, cut by what points are seen to take on the workers."""
+    plan = measured(nominal, folder.parent, partial(_tried, client))
+    return beginning.create(plan, folder)
 
 
 def _tried(client: Client, request: Request) -> Work:
@@ -211,7 +221,7 @@ def _go_on(
     take_over: bool = False, *, again: bool = False,
 ) -> Result:  # fmt: skip
     found()  # what cannot go on is refused before anything is touched
-    with _owned(folder, take_over=take_over) as (owner, ledger):
+    with owned(folder, take_over=take_over) as (owner, ledger):
         plan = found()  # another may have extended it meanwhile
         if again:
             ledger.try_again()
@@ -219,7 +229,13 @@ def _go_on(
 
 
 @contextmanager
-def _owned(folder: Path, *, take_over: bool = False) -> Iterator[tuple[Ownership, Ledger]]:
+def owned(folder: Path, *, take_over: bool = False) -> Iterator[tuple[Ownership, Ledger]]:
+    """Own a sweep, whole as it was left.
+
+    Raises
+    ------
+    RefusedError : another process owns it
+    """
     owner = Ownership(folder, take_over=take_over)
     try:
         complete_own(folder)
@@ -255,7 +271,7 @@ def _connected(driver: Driver, cluster: Cluster) -> None:
                 link = client.dashboard_link if cluster.dashboard else None
                 driver.drive(client, slots, link)
                 return
-            except (SchedulerLostError, CommClosedError) as error:
+            except CONNECTION_LOST as error:
                 losses = losses + 1 if driver.state.blocks()[0] == done else 1
                 done = driver.state.blocks()[0]
                 if losses > MOST_LOSSES or isinstance(cluster.scheduler, Client):

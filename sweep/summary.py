@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from sweep.calibration import Rates, pilot, rates_of
+from sweep.documents import Document
 from sweep.layout import DEFAULT_WORKSPACE
 from sweep.planning import Plan
 from sweep.problems import RefusedError
@@ -78,7 +79,7 @@ class Summary:
 
 
 def plan(
-    file: str | Path | Mapping[str, Any],
+    file: str | Path | Mapping[str, Any] | Document,
     *,
     workspace: str | Path = DEFAULT_WORKSPACE,
     pilots: bool = True,

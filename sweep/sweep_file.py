@@ -44,7 +44,7 @@ MOST_SHOWN = 5
 """How many offending values or points of one kind a message names."""
 
 
-def read(source: str | Path | Mapping[str, Any] | Sweep) -> Sweep:
+def read(source: str | Path | Mapping[str, Any] | documents.Document | Sweep) -> Sweep:
     """Read and check a sweep file, or a dict of the same shape.
 
     Raises
@@ -53,7 +53,7 @@ def read(source: str | Path | Mapping[str, Any] | Sweep) -> Sweep:
     """
     if isinstance(source, Sweep):
         return source
-    document = documents.load(source)
+    document = source if isinstance(source, documents.Document) else documents.load(source)
     reader = _Reader(document.content)
     sweep = reader.sweep()
     if sweep is None or reader.problems:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import socket
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from sweep.layout import in_hand_file, stage_file, sweep_file
 from sweep.messages import Order, Receipt
 from sweep.owning import generation_of
 from sweep.planning import Plan
-from sweep.process import slot
+from sweep.process import UnwantedError, slot
 from sweep.queries.range_index import packed_ranges
 from sweep.regions import Region
 from sweep.store import BlockWriter
@@ -71,6 +71,8 @@ def run_block(order: Order) -> Receipt:
     note.begin()
     try:
         return _computed(sweep, order, points, note)
+    except UnwantedError:
+        return _receipt(order, "dropped")
     finally:
         note.end()
 
@@ -168,6 +170,8 @@ def run_part(order: Order, start: int, stop: int) -> Partial:
     note.at(range(deaths + 1))  # one word for each start
     try:
         return _part(sweep, region, order, Part(start, stop, stop - start))
+    except UnwantedError:
+        return Partial({}, failure=Failure(0, "dropped", "the sweep was stopped", ""))
     finally:
         note.end()
 
@@ -180,7 +184,8 @@ def _part(sweep: OpenSweep, region: Region, order: Order, run: Part) -> Partial:
     request = replace(request, partial=True)
     failure: Failure | None = None
     for _ in range(sweep.plan.sweep.run.retries + 1):
-        (answer,) = process.answers(request, sweep.plan.sweep.run.timeout)
+        wanted = partial(sweep.current, order.generation)
+        (answer,) = process.answers(request, sweep.plan.sweep.run.timeout, wanted)
         if isinstance(answer, Answer):
             return Partial(answer.values, answer.seconds, kernel=process.kernel)
         failure = answer
@@ -199,6 +204,8 @@ def add_parts(a: Partial, b: Partial) -> Partial:
 def finish_sum(order: Order, total: Partial) -> Receipt:
     """Turn the total of a summed stage into its result and store it."""
     sweep = open_sweep(order.folder, order.generation)
+    if not sweep.current(order.generation):
+        return _receipt(order, "dropped")
     region = sweep.plan.regions[order.region]
     board = Board(sweep.plan, region, order.block)
     points = list(sweep.plan.block_points(region, order.block))

@@ -75,8 +75,8 @@ def ends_of(matrix: FloatArray, rigid: FloatArray | None, steps: int) -> tuple[f
             small[i, i - 1] = small[i - 1, i] = norm
         v = _without(matrix @ basis[i], rigid)
         small[i, i] = basis[i] @ v
-        for _ in range(2):  # twice is enough to stay orthogonal
-            v = v - basis[: i + 1].T @ (basis[: i + 1] @ v)
+        for _ in range(2):  # twice is enough to stay orthogonal, to the rigid motion too
+            v = _without(v - basis[: i + 1].T @ (basis[: i + 1] @ v), rigid)
     found = np.linalg.eigvalsh(small)
     return float(found[0]), float(found[-1])
 

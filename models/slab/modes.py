@@ -113,7 +113,7 @@ class SlabForm(FiniteStage):
         """Count the index arrays, and the elements on mirror lines."""
         p = parameters
         n = 3 * p.thickness if p.method == "dense" else 0
-        return Cost(1e6 + 300 * n**2 + 5e3 * p.cutoff * n, 1e5 + 100 * n**2 + 1e4 * p.cutoff * n)
+        return Cost(1e6 + 300 * n**2 + 5e3 * p.cutoff * n, 2e5 + 100 * n**2 + 1e4 * p.cutoff * n)
 
     def solve_slab(self, p: SlabParameters, inputs: Mapping[str, Arrays], part: Part) -> Arrays:
         """Work out which phase sums make each element."""

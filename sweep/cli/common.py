@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +13,6 @@ from rich.console import Console
 from rich.table import Table
 
 from sweep.cli.suggestions import sweep_files, sweeps
-from sweep.problems import InputError
 
 Workspace = Annotated[Path, typer.Option("--workspace", help="Folder that holds the sweeps.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
@@ -53,27 +51,3 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[objec
         table.add_row(*[str(cell) for cell in row])
     console = Console(width=None if sys.stdout.isatty() else 200, highlight=False, markup=False)
     console.print(table)
-
-
-def assignments(given: Sequence[str], what: str) -> dict[str, Any]:
-    """Read `axis=value` pairs; values are TOML, a bare word is a string, repeats make a list.
-
-    Raises
-    ------
-    InputError : a pair without `=`
-    """
-    found: dict[str, list[Any]] = {}
-    for pair in given:
-        name, equals, text = pair.partition("=")
-        if not equals or not name.strip():
-            msg = f"{what} {pair!r} is not of the form axis=value. Write for instance layers=21."
-            raise InputError(msg)
-        found.setdefault(name.strip(), []).append(_value(text.strip()))
-    return {name: v if len(v) > 1 else v[0] for name, v in found.items()}
-
-
-def _value(text: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text

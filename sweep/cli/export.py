@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from sweep.cli.common import AsJson, SweepName, Workspace, assignments, show_json
+from sweep.assignments import assignments
+from sweep.cli.common import AsJson, SweepName, Workspace, show_json
 from sweep.exports.exporting import export_files
 from sweep.layout import DEFAULT_WORKSPACE
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from sweep.assignments import assignments
 from sweep.cli.common import (
     Dashboard,
     Scheduler,
@@ -13,7 +14,6 @@ from sweep.cli.common import (
     TakeOver,
     Workers,
     Workspace,
-    assignments,
 )
 from sweep.cli.running import begin, end
 from sweep.layout import DEFAULT_WORKSPACE

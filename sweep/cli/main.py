@@ -23,6 +23,7 @@ COMMANDS = {
     "models": "the models, or one model's parameters, variables and stages",
     "plan": "say what a sweep would do and cost; compute nothing but pilots",
     "run": "run a sweep here and now, or go on with it",
+    "serve": "serve a workspace: run what is submitted, answer over HTTP",
     "retry": "compute failed and lost points again",
     "extend": "add values to an axis, and compute the new points",
     "union": "join sweeps of one model into one",
@@ -41,6 +42,7 @@ COMMANDS = {
 GROUPS = {
     "Look": ("models", "plan", "status", "errors", "explain", "query", "diff"),
     "Run": ("run", "retry", "verify", "point"),
+    "Serve": ("serve",),
     "Change and hand on": ("extend", "union", "export"),
     "Machine and workspace": ("doctor", "cache", "completion"),
 }

@@ -7,14 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
-from models import registry
-from models.errors import ModelInputError
-from models.protocol import Model
 from sweep.cli import suggestions
 from sweep.cli.common import AsJson, show_json, show_table
-from sweep.problems import InputError, nearest
+from sweep.describing import describe, model_named, models_in_short
 from sweep.schema import file_schema
-from sweep.values import FieldValues, as_text, unit_of
 
 
 def command(
@@ -28,59 +24,23 @@ def command(
 ) -> None:
     """List the models, or describe one: parameters, variables, stages, source."""
     if schema:
-        print(json.dumps(file_schema(_found(name) if name else None), indent=1))
+        print(json.dumps(file_schema(model_named(name) if name else None), indent=1))
     elif name is None:
         _list(as_json)
     elif as_json:
-        show_json(describe(_found(name)))
+        show_json(describe(model_named(name)))
     else:
-        _show(describe(_found(name)))
-
-
-def _found(name: str) -> Model:
-    try:
-        return registry.get(name)
-    except ModelInputError as error:
-        msg = f"{error}{nearest(name, registry.names())}"
-        raise InputError(msg) from None
+        _show(describe(model_named(name)))
 
 
 def _list(as_json: bool) -> None:
-    rows = [(n, registry.get(n)) for n in registry.names()]
+    rows = models_in_short()
     if as_json:
-        show_json([{"name": n, "revision": m.revision, "title": m.title, "source": m.source}
-                   for n, m in rows])  # fmt: skip
+        show_json(rows)
     else:
         show_table("", ["model", "revision", "what it is", "source"],
-                   [(n, m.revision, m.title, m.source) for n, m in rows])  # fmt: skip
+                   [(m["name"], m["revision"], m["title"], m["source"]) for m in rows])  # fmt: skip
         print("\n`modesweep models NAME` describes one.")
-
-
-def describe(model: Model) -> dict[str, Any]:
-    """Give a model as plain values."""
-    fields = model.parameters.model_fields
-    return {
-        "name": model.name, "revision": model.revision, "title": model.title,
-        "source": model.source,
-        "parameters": [
-            {"name": n, "default": as_text(f.get_default(call_default_factory=True)),
-             "unit": unit_of(f), "allowed": FieldValues(model.parameters, n).allowed,
-             "meaning": f.description or ""}
-            for n, f in fields.items()
-        ],
-        "variables": [
-            {"name": v.name, "dims": list(v.dims), "unit": v.unit, "dtype": v.dtype,
-             "meaning": v.long_name, "flags": list(v.flags), "source": v.source,
-             "standard": v.standard or v.always, "stage": s.name}
-            for v, s in model.variables().values()
-        ],
-        "dims": [{"name": d.name, "meaning": d.long_name, "unit": d.unit} for d in model.dims],
-        "stages": [
-            {"name": s.name, "depends_on": list(model.depends_on(s)), "inputs": list(s.inputs),
-             "cut": s.cut}
-            for s in model.stages
-        ],
-    }  # fmt: skip
 
 
 def _show(model: dict[str, Any]) -> None:

@@ -13,7 +13,8 @@ import typer
 from numpy.typing import NDArray
 
 from models.protocol import Arrays
-from sweep.cli.common import AsJson, Workspace, assignments, show_json, show_table
+from sweep.assignments import assignments
+from sweep.cli.common import AsJson, Workspace, show_json, show_table
 from sweep.cli.suggestions import sweeps_and_files
 from sweep.layout import DEFAULT_WORKSPACE
 from sweep.pointing import Point, plain, prepared

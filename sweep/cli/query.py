@@ -11,7 +11,8 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from sweep.cli.common import SweepName, Workspace, assignments, show_table
+from sweep.assignments import assignments
+from sweep.cli.common import SweepName, Workspace, show_table
 from sweep.layout import DEFAULT_WORKSPACE
 from sweep.problems import InputError
 from sweep.queries.querying import query

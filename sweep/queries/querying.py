@@ -86,6 +86,7 @@ def query(
     variables: Sequence[str] = (),
     unit: str | None = None,
     workspace: str | Path = DEFAULT_WORKSPACE,
+    most: int | None = None,
 ) -> pd.DataFrame:
     """Find the places of a store where a condition holds.
 
@@ -97,10 +98,12 @@ def query(
     select : values of axes or own dims, a value or a list of values each
     variables : further variables for the table
     unit : THz, cm-1, meV: unit of frequencies in the expression and in the table
+    most : rows after which the search ends
 
     Returns
     -------
-    one row a place: axes, own dims, variables; units in `.attrs["units"]`
+    one row a place: axes, own dims, variables; units in `.attrs["units"]`, and in
+    `.attrs["more"]` whether there are more than `most`
 
     Raises
     ------
@@ -108,11 +111,23 @@ def query(
     """
     folder = locate(sweep, workspace)
     dataset = stored_dataset(folder)
-    pieces = list(_pieces(dataset, folder, expression, select or {}, variables, unit))
+    found = _pieces(dataset, folder, expression, select or {}, variables, unit)
+    pieces = list(_first(found, math.inf if most is None else most + 1))
     full = [p for p in pieces if len(p)] or pieces[:1]
     table = pd.concat(full, ignore_index=True) if len(full) > 1 else full[0]
-    table.attrs = pieces[0].attrs
+    more = most is not None and len(table) > most
+    table = table.iloc[:most]
+    table.attrs = pieces[0].attrs | {"more": more}
     return _in_order(table, dataset)
+
+
+def _first(pieces: Iterator[pd.DataFrame], rows: float) -> Iterator[pd.DataFrame]:
+    """Give pieces until there are so many rows."""
+    for piece in pieces:
+        yield piece
+        rows -= len(piece)
+        if rows <= 0:
+            return
 
 
 def _in_order(table: pd.DataFrame, dataset: xarray.Dataset) -> pd.DataFrame:

@@ -316,7 +316,8 @@ def test_status_of_one_sweep_and_of_all(home: Path) -> None:
     assert one == {
         "name": "little", "path": "results/little", "model": "slab",
         "counts": {"ok": 3, "skipped": 1}, "blocks_done": one["blocks"], "blocks": one["blocks"],
-        "running": False, "complete": True, "seconds_left": None,
+        "running": False, "complete": True, "seconds_left": None, "state": "complete",
+        "priority": 0, "submitted": None, "note": "",
     }  # fmt: skip
     assert [s["name"] for s in every] == ["chain", "little", "poison"]
     assert every[1] == one

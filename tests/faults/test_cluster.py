@@ -117,11 +117,11 @@ def test_a_full_disk_stops_the_run_and_loses_nothing(
 ) -> None:
     write, calls = durable._write_synced, []
 
-    def full(path: Path, content: bytes) -> None:
+    def full(path: Path, content: bytes, mode: int) -> None:
         calls.append(path)
         if "square" in path.parts and len(calls) > 12:
             raise OSError(errno.ENOSPC, "No space left on device")
-        write(path, content)
+        write(path, content, mode)
 
     monkeypatch.setattr(durable, "_write_synced", full)
     monkeypatch.setattr(planning, "LEAST_SECONDS", 0.0)

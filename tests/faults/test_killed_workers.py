@@ -13,7 +13,7 @@ import pytest
 from distributed import Client, Worker, WorkerPlugin
 
 import sweep
-from sweep import cluster, driving, planning
+from sweep import cluster, planning, steering
 from sweep.cluster import connect
 from sweep.graph import Window
 from sweep.in_hand import InHand
@@ -126,7 +126,7 @@ def test_workers_that_come_later_share_the_work(
     tmp_path: Path, hosts: Hosts, quiet: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cluster, "WATCH_SECONDS", 0.1)
-    monkeypatch.setattr(driving, "WINDOW", 1)
+    monkeypatch.setattr(steering, "WINDOW", 1)
     looks, look = [], Window.call_back
     monkeypatch.setattr(Window, "call_back", lambda self: (looks.append(1), look(self)))
 

@@ -27,6 +27,7 @@ from sweep.ledger import Ledger
 from sweep.owning import Ownership
 from sweep.progress import Silent
 from sweep.reading import stored_plan
+from sweep.steering import Line, Steering
 from tests.faults.test_killed_owner import killed
 from tests.faults.tools import (
     SMALL_BLOCKS,
@@ -157,7 +158,7 @@ def test_an_extension_by_another_meanwhile_is_seen(
     begun: Path, client: Client, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     """It comes after the command has read the sweep, and before it owns it."""
-    owned, calls = runner._owned, []
+    owned, calls = runner.owned, []
 
     @contextmanager
     def owned_later(*args: Any, **kwargs: Any) -> Iterator[Any]:
@@ -167,7 +168,7 @@ def test_an_extension_by_another_meanwhile_is_seen(
         with owned(*args, **kwargs) as both:
             yield both
 
-    monkeypatch.setattr(runner, "_owned", owned_later)
+    monkeypatch.setattr(runner, "owned", owned_later)
 
     result = COMMANDS[command](begun, client)
 
@@ -199,7 +200,7 @@ def test_a_silent_owner_is_named_and_taken_over_only_on_demand(
     assert "--take-over" not in str(fresh.value)
     assert result.counts == COUNTS
     assert not old.in_charge
-    session = _Session(driver, client, 1)
+    session = _Session(driver, client, 1, Steering(), Line().join(0))
     session._receipts.append((None, row))
     with pytest.raises(sweep.RefusedError, match="Another process has taken over owned"):
         session._commit(final=True)

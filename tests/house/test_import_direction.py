@@ -19,13 +19,16 @@ HOUSE = {  # a trailing dot opens a whole package, without it one module
     "dashboards": ("dashboards.", "sweep"),
 }  # fmt: skip
 ONLY_IN = {
-    "dask": ("sweep/cluster.py",),
+    "dask": ("sweep/cluster.py", "sweep/service/link.py"),
     "distributed": (
         "sweep/cluster.py",
         "sweep/graph.py",
         "sweep/driving.py",
         "sweep/runner.py",
+        "sweep/service/link.py",
+        "sweep/service/carrying.py",
     ),
+    "tornado": ("sweep/service/handlers.py", "sweep/service/serving.py"),
     "zarr": ("sweep/store.py",),
     "xarray": (
         "sweep/queries/querying.py",
@@ -34,7 +37,12 @@ ONLY_IN = {
         "sweep/exports/phonopy.py",
         "dashboards/",
     ),
-    "pandas": ("sweep/queries/querying.py", "sweep/exports/csv_tables.py", "sweep/cli/query.py"),
+    "pandas": (
+        "sweep/queries/querying.py",
+        "sweep/exports/csv_tables.py",
+        "sweep/cli/query.py",
+        "sweep/client.py",
+    ),
     "h5netcdf": ("sweep/exports/netcdf.py",),
     "h5py": ("sweep/exports/netcdf.py", "sweep/exports/phonopy.py"),
     "bokeh": ("dashboards/",),
@@ -42,7 +50,8 @@ ONLY_IN = {
     "typer": ("sweep/cli/",),
 }
 NOT_IN_PHYSICS = (
-    "dask", "distributed", "zarr", "xarray", "pandas", "bokeh", "rich", "typer", "h5py", "h5netcdf",
+    "dask", "distributed", "tornado", "zarr", "xarray", "pandas", "bokeh", "rich", "typer", "h5py",
+    "h5netcdf",
 )  # fmt: skip
 FILES = [p for folder in HOUSE for p in sorted(ROOT.glob(f"{folder}/**/*.py"))]
 

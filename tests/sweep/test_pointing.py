@@ -160,7 +160,7 @@ def test_the_numerics_raise_what_they_raise() -> None:
      [1.5, 2], [], {"a": 1, "b": [2.5]}, "2020-01-01"],
 )  # fmt: skip
 def test_a_typed_value_is_read_back_as_it_was(value: Any) -> None:
-    from sweep.cli.common import assignments
+    from sweep.assignments import assignments
 
     (word,) = shlex.split(command_line("here", {"x": value}))[3:]
 

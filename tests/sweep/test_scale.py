@@ -17,7 +17,7 @@ import sweep
 from sweep import beginning, driving, planning
 from sweep.calibration import Rates
 from sweep.driving import STATUS_SHARE, Driver
-from sweep.graph import WINDOW, Window
+from sweep.graph import Window
 from sweep.layout import OK
 from sweep.ledger import BlockRow, Ledger
 from sweep.messages import Order
@@ -26,6 +26,7 @@ from sweep.planning import Plan
 from sweep.progress import Silent
 from sweep.spec import Sweep
 from sweep.state import SweepState
+from sweep.steering import WINDOW
 from sweep.summary import summarize
 from sweep.sweep_file import read
 
@@ -112,8 +113,8 @@ def test_the_scheduler_knows_a_window_of_many_blocks(
     outstanding = []
     submit = Window.submit
 
-    def counted(window: Window, order: Order) -> None:
-        submit(window, order)
+    def counted(window: Window, order: Order, place: float) -> None:
+        submit(window, order, place)
         outstanding.append(window.outstanding)
 
     monkeypatch.setattr(Window, "submit", counted)

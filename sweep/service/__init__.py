@@ -1,0 +1,14 @@
+"""The service: one process that owns all sweeps of a workspace and answers over HTTP.
+
+    desk.py         what may be wanted of a sweep, checked and written down
+    link.py         the cluster, lost and found again
+    carrying.py     one sweep, carried to its end
+    service.py      all sweeps of a workspace
+    reporting.py    what is said of them in logs and notes
+    routes.py       what can be asked over HTTP: one table, also the OpenAPI file
+    handlers.py     answers to it
+    security.py     who may ask
+    serving.py      the process
+
+Everything that must last is in the workspace; nothing here is lost when the process is killed.
+"""

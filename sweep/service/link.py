@@ -1,0 +1,125 @@
+"""The cluster of a service: its own, or one at an address, lost and found again."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from contextlib import ExitStack
+
+import dask
+from distributed import Client
+
+from sweep.cluster import CONFIG, connect
+from sweep.problems import SweepError
+from sweep.steering import Steering
+
+log = logging.getLogger("modesweep.service")
+TRY_SECONDS = 5.0
+"""How long an attempt to connect may take, and how often the cluster is looked at."""
+PATIENCE = 2
+"""How often a scheduler may fail to answer in time before it counts as gone."""
+
+
+class Link:
+    """Keeps a client of the cluster for all sweeps of a service.
+
+    Parameters
+    ----------
+    scheduler : address; None: an embedded cluster, on loopback
+    workers : processes of the embedded cluster; None: one a core
+    """
+
+    def __init__(self, scheduler: str | None, workers: int | None) -> None:
+        self.scheduler = scheduler
+        self.fault = ""
+        """Why there is no cluster; empty while there is one."""
+        self.workers: dict[str, int] = {}
+        """Threads of each worker, as they were a few seconds ago."""
+        self._asked_for = workers
+        self._client: Client | None = None
+        self._stack = ExitStack()
+        self._over = threading.Event()
+        self._wake = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, daemon=True, name="cluster")
+
+    def start(self) -> None:
+        """Start the embedded cluster, or begin to look for the one at the address.
+
+        Raises
+        ------
+        UnreachableError : the workers of an embedded cluster do not start
+        """
+        dask.config.set(CONFIG)
+        if self.scheduler is None:
+            self._connect()
+        self._keeper.start()
+
+    def client(self, steering: Steering) -> Client | None:
+        """Wait for the cluster; None if a pause or stop comes first."""
+        while not steering.paused:
+            if (client := self._client) is not None:
+                return client
+            steering.wait(0.2)
+        return None
+
+    def lost(self, client: Client) -> None:
+        """Look for another client: the scheduler of this one is gone."""
+        if self._client is client and self.scheduler is not None:
+            log.warning("the scheduler is gone; waiting for it to come back")
+            self.fault = f"the scheduler {self.scheduler} is gone"
+            self._client = None
+            self._wake.set()
+
+    def answers(self, client: Client) -> bool:
+        """Ask the scheduler of a client for its workers; say whether it answers."""
+        try:
+            self.workers = client.sync(client.scheduler.ncores, callback_timeout=TRY_SECONDS)
+        except Exception:
+            self.workers = {}
+            return False
+        return True
+
+    def close(self) -> None:
+        """Let go of the cluster; stop it if it is embedded."""
+        self._over.set()
+        self._wake.set()
+        self._client = None
+        if self._keeper.is_alive():
+            self._keeper.join(2 * TRY_SECONDS)
+        self._disconnect()
+
+    def _connect(self) -> None:
+        self._client = self._stack.enter_context(
+            connect(self.scheduler, self._asked_for, dashboard=False, wait=TRY_SECONDS)
+        )
+        self.fault = ""
+        log.info("connected to %s", self.scheduler or "the embedded cluster")
+
+    def _disconnect(self) -> None:
+        try:
+            self._stack.close()
+        except Exception as error:  # the other end may be gone in any way
+            log.info("the connection to the scheduler closed with %r", error)
+
+    def _keep(self) -> None:
+        """Look at the cluster now and then, and for one while there is none."""
+        silent = 0
+        while not self._over.is_set():
+            client = self._client
+            if client is None:
+                self._disconnect()
+                self._look()
+            else:
+                silent = 0 if self.answers(client) else silent + 1
+                if silent >= PATIENCE or client.status == "closed":
+                    self.lost(client)
+                    silent = 0
+            self._wake.wait(TRY_SECONDS if self._client is not None else 1.0)
+            self._wake.clear()
+
+    def _look(self) -> None:
+        try:
+            self._connect()
+        except (SweepError, OSError, TimeoutError) as error:
+            self.fault = f"the scheduler {self.scheduler} does not answer"
+            log.debug("%s", error)
