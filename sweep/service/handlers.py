@@ -8,6 +8,7 @@ import functools
 import html
 import json
 import logging
+import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -28,8 +29,8 @@ from sweep.problems import (
     UnreachableError,
 )
 from sweep.service.answers import Answer, Asked
-from sweep.service.questions import Question
-from sweep.service.routes import BASE, LOGIN, NAME, Route, openapi, paths
+from sweep.service.questions import NoParameters, Question
+from sweep.service.routes import BASE, LOGIN, NAME, OPENAPI, Route, openapi, paths
 from sweep.service.security import SESSION_SECONDS, Gate
 from sweep.service.service import Service
 
@@ -111,12 +112,56 @@ class Guarded(RequestHandler):
         }))  # fmt: skip
         raise Finish
 
+    def refuse_for(self, error: SweepError) -> None:
+        """Answer in the words that the command line has for an error."""
+        status = next(s for kind, s in STATUS_OF if isinstance(error, kind))
+        self.refuse(status, str(error), type(error).__name__, error.exit_code)
+
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Say what Tornado itself has refused."""
         error = kwargs.get("exc_info", (None, None))[1]
         detail = (error.log_message if isinstance(error, HTTPError) else None) or self._reason
         with contextlib.suppress(Finish):
             self.refuse(status_code, str(detail))
+
+    def no_parameters(self) -> None:
+        """Refuse parameters and bodies, where none are known."""
+        try:
+            self.query(NoParameters)
+            self.no_body()
+        except InputError as error:
+            self.refuse(422, str(error), "InputError")
+
+    def query(self, shape: type[Question]) -> Question:
+        """Read the query string.
+
+        Raises
+        ------
+        InputError : it is not of this shape
+        """
+        given: dict[str, Any] = {}
+        for key in self.request.query_arguments:
+            values = self.get_query_arguments(key, strip=False)
+            field = shape.model_fields.get(key)
+            listed = field is not None and isinstance(field.default, list)
+            if not listed and len(values) > 1:
+                msg = f"The parameter {key} is given {len(values)} times. Give it once."
+                raise InputError(msg)
+            given[key] = values if listed else values[0]
+        return _checked(shape, given, "parameter")
+
+    def no_body(self) -> None:
+        """Refuse a body: whoever sends one takes it to mean something.
+
+        Raises
+        ------
+        InputError : there is one
+        """
+        if self.request.body:
+            msg = (
+                "The request cannot be answered: it has a body, and nothing is read from one here."
+            )
+            raise InputError(msg)
 
     async def in_thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Run something that takes its time."""
@@ -127,8 +172,6 @@ class Guarded(RequestHandler):
 
 class Api(Guarded):
     """Answers what the table of routes has."""
-
-    SUPPORTED_METHODS = ("GET", "POST", "DELETE")
 
     def initialize(self, house: House, methods: dict[str, Route]) -> None:  # type: ignore[override]
         """Take what can be asked at this path."""
@@ -152,6 +195,8 @@ class Api(Guarded):
         """Answer."""
         await self._answer(name)
 
+    head = put = patch = options = get  # so that they, too, are refused to strangers first
+
     async def _answer(self, name: str) -> None:
         route = self.methods.get(self.request.method or "")
         if route is None:
@@ -159,38 +204,26 @@ class Api(Guarded):
             self.refuse(405, f"Only {', '.join(self.methods)} can be asked here.")
             return
         try:
-            query = self._query(route.query)
+            query = self.query(route.query)
             body = self._body(route, query)
             answer = await self.in_thread(
                 route.answer, Asked(self.house.service, name, query, body)
             )
             await self._send(answer)
         except SweepError as error:
-            status = next(s for kind, s in STATUS_OF if isinstance(error, kind))
-            self.refuse(status, str(error), type(error).__name__, error.exit_code)
+            self.refuse_for(error)
         except StreamClosedError:
             return  # the client has seen enough
-        except Finish:
+        except (Finish, HTTPError):
             raise
         except Exception:
             log.exception("a request failed: %s %s", self.request.method, self.request.path)
             text = "A fault of modesweep. The log of the service has the traceback."
             self.refuse(500, text, "Fault", 70)
 
-    def _query(self, shape: type[Question]) -> Question:
-        given: dict[str, Any] = {}
-        for key in self.request.query_arguments:
-            values = self.get_query_arguments(key, strip=False)
-            field = shape.model_fields.get(key)
-            listed = field is not None and isinstance(field.default, list)
-            if not listed and len(values) > 1:
-                msg = f"The parameter {key} is given {len(values)} times. Give it once."
-                raise InputError(msg)
-            given[key] = values if listed else values[0]
-        return _checked(shape, given, "parameter")
-
     def _body(self, route: Route, query: Any) -> Question | Document | None:
         if route.body is None:
+            self.no_body()
             return None
         kind = self._kind()
         try:
@@ -251,6 +284,7 @@ class OpenApi(Guarded):
 
     async def get(self) -> None:
         """Answer."""
+        self.no_parameters()
         described = await self.in_thread(openapi)
         described["servers"] = [{"url": f"{self.house.prefix}{BASE}"}]
         self.write(described)
@@ -259,14 +293,20 @@ class OpenApi(Guarded):
 class Events(Guarded):
     """Sends the status of a sweep whenever it changes, as server-sent events."""
 
+    _gone = False
+
+    def on_connection_close(self) -> None:
+        """Give the place of a client that has gone to another."""
+        self._gone = True
+
     async def get(self, name: str) -> None:
         """Follow the sweep until the client goes."""
         house = self.house
+        self.no_parameters()
         try:
             status = await self.in_thread(house.service.status, name)
         except SweepError as error:
-            kind = type(error).__name__
-            self.refuse(404 if kind == "NoSweepError" else 409, str(error), kind, error.exit_code)
+            self.refuse_for(error)
             return
         if house.streams >= MOST_STREAMS:
             self.refuse(429, "Too many clients follow sweeps. Ask for the status now and then.")
@@ -282,7 +322,7 @@ class Events(Guarded):
     async def _follow(self, name: str, told: dict[str, Any]) -> None:
         quiet = 0.0
         await self._tell(told)
-        while True:
+        while not self._gone:
             await asyncio.sleep(LOOK_SECONDS)
             now = (await self.in_thread(self.house.service.status, name)).as_dict()
             if now != told:
@@ -303,6 +343,7 @@ class LoginLinks(Guarded):
 
     def post(self) -> None:
         """Answer with the part of the link that follows the address of the service."""
+        self.no_parameters()
         self.write({"path": f"{self.house.prefix}/login?code={self.house.gate.login_code()}"})
 
 
@@ -383,7 +424,8 @@ class Nothing(Guarded):
 
 def rules(house: House) -> list[tuple[str, type[RequestHandler], dict[str, Any]]]:
     """Give Tornado's table."""
-    base = f"{house.prefix}{BASE}"
+    base = re.escape(f"{house.prefix}{BASE}")
+    prefix = re.escape(house.prefix)
     shared = {"house": house}
     found: list[tuple[str, type[RequestHandler], dict[str, Any]]] = [
         (base + path.replace("{name}", f"({NAME})"), Api, shared | {"methods": methods})
@@ -393,9 +435,9 @@ def rules(house: House) -> list[tuple[str, type[RequestHandler], dict[str, Any]]
     return [
         *found,
         (f"{base}/sweeps/({NAME})/events", Events, shared),
-        (f"{base}/openapi.json", OpenApi, shared),
+        (f"{base}{re.escape(OPENAPI)}", OpenApi, shared),
         (f"{base}{LOGIN}", LoginLinks, shared),
-        (f"{house.prefix}/health", Api, shared | health),
-        (f"{house.prefix}/login", Login, shared),
-        (f"{house.prefix}/", Page, shared),
+        (f"{prefix}/health", Api, shared | health),
+        (f"{prefix}/login", Login, shared),
+        (f"{prefix}/", Page, shared),
     ]

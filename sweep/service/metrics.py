@@ -33,14 +33,18 @@ def exposition(service: Service) -> str:
 
 
 def _gauge(name: str, what: str, samples: Iterable[tuple[dict[str, str], float]]) -> list[str]:
-    # names, states and statuses are letters, digits, - and _: nothing needs an escape
     rows = []
     for labels, value in samples:
-        inside = ",".join(f'{k}="{v}"' for k, v in labels.items())
+        inside = ",".join(f'{k}="{_escaped(v)}"' for k, v in labels.items())
         rows.append(
             f"{name}{{{inside}}} {float(value):g}" if inside else f"{name} {float(value):g}"
         )
     return [f"# HELP {name} {what}.", f"# TYPE {name} gauge", *rows]
+
+
+def _escaped(value: str) -> str:
+    """Write a label: a folder that looks like a damaged sweep may have any name."""
+    return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
 
 
 def _resident() -> int:

@@ -92,10 +92,12 @@ def openapi() -> dict[str, Any]:
         for path, methods in paths().items()
     }
     follow = "Follow a sweep: its status whenever it changes, as server-sent events."
-    listed[EVENTS] = {"get": _plain(follow, "text/event-stream", named=True)}
-    listed[OPENAPI] = {"get": _plain("This description.", "application/json")}
+    follower = _plain(follow, "text/event-stream", named=True)
+    listed[EVENTS] = {"get": follower | {"operationId": "follow"}}
+    described = _plain("This description.", "application/json")
+    listed[OPENAPI] = {"get": described | {"operationId": "description"}}
     link = "Make a link that opens one browser session."
-    listed[LOGIN] = {"post": _plain(link, "application/json")}
+    listed[LOGIN] = {"post": _plain(link, "application/json") | {"operationId": "login_link"}}
     return {
         "openapi": "3.1.0",
         "info": {

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import hmac
 import os
+import re
 import secrets
 import threading
 import time
@@ -22,6 +23,8 @@ from sweep.layout import service_folder
 from sweep.problems import InputError
 
 TOKEN_BYTES = 32
+TOKEN = re.compile(rb"[A-Za-z0-9_-]{32,200}")
+"""One that was made otherwise must not be short enough to be guessed, or none at all."""
 SESSION_SECONDS = 7 * 86400
 CODE_SECONDS = 600
 MOST_CODES = 100
@@ -36,7 +39,7 @@ def token_of(workspace: Path) -> str:
 
     Raises
     ------
-    InputError : others can read the file
+    InputError : others can read the file, or it holds no token
     """
     path = service_folder(workspace) / "token"
     if not path.exists():
@@ -45,7 +48,11 @@ def token_of(workspace: Path) -> str:
     if path.stat().st_mode & 0o077:
         msg = f"{path} can be read by others. Remove it (a new token is made) or chmod 600 it."
         raise InputError(msg)
-    return path.read_text().strip()
+    token = path.read_bytes().strip()
+    if not TOKEN.fullmatch(token):
+        msg = f"{path} holds no token. Remove it: a new one is made."
+        raise InputError(msg)
+    return token.decode()
 
 
 class Gate:
@@ -88,7 +95,8 @@ class Gate:
             parts = urlsplit(origin)
         except ValueError:
             return False
-        return parts.scheme == self._scheme and parts.netloc.lower() in self._hosts
+        # a proxy may speak https to browsers and http to us
+        return parts.scheme in (self._scheme, "https") and parts.netloc.lower() in self._hosts
 
     # --- browsers ---------------------------------------------------------------------------
 
