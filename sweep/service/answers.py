@@ -28,6 +28,8 @@ from sweep.versions import versions
 
 ROWS_A_LINE = 2000
 PIECE_BYTES = 2**18
+EXPORT = "export-"
+"""How folders of exports begin, in the folder of the service."""
 
 
 @dataclass(frozen=True)
@@ -182,7 +184,7 @@ def _plain(value: Any) -> Any:
 def files(asked: Asked) -> Answer:
     """Write results for other programs: a tar archive of the files."""
     question: Files = asked.query
-    folder = Path(tempfile.mkdtemp(prefix="export-", dir=service_folder(asked.service.workspace)))
+    folder = Path(tempfile.mkdtemp(prefix=EXPORT, dir=service_folder(asked.service.workspace)))
     try:
         written = export_files(
             asked.service.folder(asked.name), folder / question.out, format=question.format,
@@ -211,6 +213,12 @@ def _archive(folder: Path) -> Iterator[bytes]:
                 yield piece
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_exports(workspace: Path) -> None:
+    """Remove what a service that was killed has left of its exports."""
+    for leftover in service_folder(workspace).glob(f"{EXPORT}*"):
+        shutil.rmtree(leftover, ignore_errors=True)
 
 
 def models(asked: Asked) -> Answer:

@@ -48,11 +48,11 @@ def token_of(workspace: Path) -> str:
     if path.stat().st_mode & 0o077:
         msg = f"{path} can be read by others. Remove it (a new token is made) or chmod 600 it."
         raise InputError(msg)
-    token = path.read_bytes().strip()
-    if not TOKEN.fullmatch(token):
+    held = path.read_bytes().strip()
+    if not TOKEN.fullmatch(held):
         msg = f"{path} holds no token. Remove it: a new one is made."
         raise InputError(msg)
-    return token.decode()
+    return held.decode()
 
 
 class Gate:
