@@ -42,6 +42,8 @@ MOST_LOOKED_AT = 200
 """Combinations of axes that settings left at "auto" are made numbers by, at most."""
 MOST_SHOWN = 5
 """How many offending values or points of one kind a message names."""
+MOST_PROBLEMS = 100
+"""A file with so many is no sweep file; looking for more would take for ever."""
 
 
 def read(source: str | Path | Mapping[str, Any] | documents.Document | Sweep) -> Sweep:
@@ -55,10 +57,17 @@ def read(source: str | Path | Mapping[str, Any] | documents.Document | Sweep) ->
         return source
     document = source if isinstance(source, documents.Document) else documents.load(source)
     reader = _Reader(document.content)
-    sweep = reader.sweep()
+    try:
+        sweep = reader.sweep()
+    except _EnoughError:
+        sweep = None
     if sweep is None or reader.problems:
         raise InputError(report(reader.problems, document.source, document.lines))
     return sweep
+
+
+class _EnoughError(Exception):
+    """There are more problems than anybody will read."""
 
 
 class _Reader:
@@ -70,8 +79,11 @@ class _Reader:
 
     def wrong(self, place: str, text: str) -> None:
         problem = Problem(place, text)
-        if problem not in self.problems:
-            self.problems.append(problem)
+        if problem in self.problems:
+            return
+        self.problems.append(problem)
+        if len(self.problems) == MOST_PROBLEMS:
+            raise _EnoughError
 
     def sweep(self) -> Sweep | None:
         self._keys()

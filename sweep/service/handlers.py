@@ -205,7 +205,7 @@ class Api(Guarded):
             return
         try:
             query = self.query(route.query)
-            body = self._body(route, query)
+            body = await self._body(route, query)
             answer = await self.in_thread(
                 route.answer, Asked(self.house.service, name, query, body)
             )
@@ -221,7 +221,7 @@ class Api(Guarded):
             text = "A fault of modesweep. The log of the service has the traceback."
             self.refuse(500, text, "Fault", 70)
 
-    def _body(self, route: Route, query: Any) -> Question | Document | None:
+    async def _body(self, route: Route, query: Any) -> Question | Document | None:
         if route.body is None:
             self.no_body()
             return None
@@ -232,10 +232,12 @@ class Api(Guarded):
             msg = "The body is not text in UTF-8. Send it in that encoding."
             raise InputError(msg) from None
         if isinstance(route.body, str):
-            return parse(query.file, kind, text)
+            document: Document = await self.in_thread(parse, query.file, kind, text)
+            return document
         if kind != "json":
             self.refuse(415, "The body must be JSON: Content-Type: application/json.")
-        return _checked(route.body, parse("The body", "json", text).content, "key")
+        body = await self.in_thread(parse, "The body", kind, text)
+        return _checked(route.body, body.content, "key")
 
     def _kind(self) -> str:
         given = self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
