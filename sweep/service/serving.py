@@ -19,9 +19,10 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application
 
 from sweep.durable import write_files
-from sweep.layout import service_file
+from sweep.layout import service_file, service_folder
 from sweep.owning import boot_id
 from sweep.problems import InputError
+from sweep.service.answers import remove_exports
 from sweep.service.handlers import THREADS, House, Nothing, rules
 from sweep.service.security import Gate, private_folder, token_of
 from sweep.service.service import Service
@@ -31,6 +32,8 @@ LARGEST_HEADERS = 2**16
 SLOW_SECONDS = 30.0
 IDLE_SECONDS = 120.0
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+PLAIN_PORTS = {"http": 80, "https": 443}
+"""Ports that clients leave out of the Host header."""
 PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
 
 
@@ -87,13 +90,15 @@ class Address:
 
     def hosts(self, port: int) -> frozenset[str]:
         """Give what a Host header may say."""
-        own = {self.host, *LOOPBACK, *([] if _is_loopback(self.host) else [socket.gethostname()])}
+        others = [] if _is_loopback(self.host) else [socket.gethostname()]
+        own = {_in_url(self.host), *LOOPBACK, *others}
         with_port = {f"{name}:{port}" for name in own | set(self.names)}
-        return frozenset(n.lower() for n in with_port | set(self.names))
+        plain = own if port == PLAIN_PORTS[self.scheme] else set()
+        return frozenset(n.lower() for n in with_port | plain | set(self.names))
 
     def url(self, port: int) -> str:
         """Give the address that clients use."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        host = _in_url(self.host)
         if host in ("0.0.0.0", "[::]"):  # noqa: S104 - any address is no address to go to
             host = socket.gethostname()
         return f"{self.scheme}://{host}:{port}{self.prefix}"
@@ -106,10 +111,15 @@ class Address:
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         try:
             context.load_cert_chain(self.certificate, self.key)
-        except ssl.SSLError as error:
+        except OSError as error:  # of which those of ssl are some
             msg = f"{self.certificate} and {self.key} cannot be used: {error}. Give PEM files."
             raise InputError(msg) from None
         return context
+
+
+def _in_url(host: str) -> str:
+    """Write an address as it stands in URLs."""
+    return f"[{host}]" if ":" in host else host
 
 
 def _is_loopback(host: str) -> bool:
@@ -131,8 +141,12 @@ def serve(service: Service, address: Address) -> None:
     """
     address.check()
     tls = address.tls()
-    private_folder(service.workspace / ".service")
+    private_folder(service_folder(service.workspace))
+    remove_exports(service.workspace)
     token = token_of(service.workspace)
+    if address.certificate is not None:  # clients of this workspace trust it
+        own = service_folder(service.workspace) / "certificate.pem"
+        write_files({own: address.certificate.read_bytes()})
     sockets = _sockets(address)
     port = sockets[0].getsockname()[1]
     gate = Gate(token, address.hosts(port), secure=tls is not None)
