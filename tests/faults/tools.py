@@ -115,14 +115,18 @@ def children_of(pid: int) -> list[int]:
 
 
 class Hosts:
-    """A scheduler and workers, each a process as a user starts it; all on loopback."""
+    """A scheduler and workers, each a process as a user starts it; on loopback, or at `host`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, host: str = "127.0.0.1", env: Mapping[str, str] | None = None
+    ) -> None:
         self.folder = folder
+        self._host = host
+        self._env = dict(env or {})
         with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
+            free.bind((host, 0))
             self._port = free.getsockname()[1]
-        self.address = f"tcp://127.0.0.1:{self._port}"
+        self.address = f"tcp://{host}:{self._port}"
         self._processes: list[subprocess.Popen[bytes]] = []
         self.scheduler = self.start_scheduler()
         self.workers: list[subprocess.Popen[bytes]] = []
@@ -154,10 +158,10 @@ class Hosts:
         self, what: str, *options: str, env: Mapping[str, str] | None = None,
         before: tuple[str, ...] = (),
     ) -> subprocess.Popen[bytes]:  # fmt: skip
-        command = [*before, sys.executable, "-P", "-m", f"distributed.cli.dask_{what}", *options,
-                   "--host", "127.0.0.1", "--no-dashboard"]  # fmt: skip
+        command = [*before, sys.executable, "-P", "-m", f"distributed.cli.dask_{what}",
+                   "--host", self._host, "--no-dashboard", *options]  # fmt: skip
         process = subprocess.Popen(
-            command, cwd=self.folder, env={**os.environ, **(env or {})},
+            command, cwd=self.folder, env={**os.environ, **self._env, **(env or {})},
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
         self._processes.append(process)

@@ -21,6 +21,12 @@ QUICK_BLOCKS = [
 ]  # fmt: skip
 """The command, but quick points are not put together into large blocks."""
 
+MANY_BLOCKS = [
+    sys.executable, "-P", "-c", "from sweep import planning; planning.LEAST_SECONDS = 0.0; "
+    "planning.LEAST_BLOCKS = 400; from sweep.cli.main import main; main()",
+]  # fmt: skip
+"""The command, but a sweep is cut into hundreds of blocks, however small they are."""
+
 
 @dataclass
 class Reply:
