@@ -1,0 +1,49 @@
+"""Sweeps as runs leave them, made without computing anything: the chunks are missing."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sweep import beginning
+from sweep.layout import OK
+from sweep.ledger import BlockRow, Ledger
+from sweep.planning import Plan
+from sweep.state import SweepState
+from sweep.sweep_file import read
+
+
+def chains(name: str, rows: int, columns: int) -> dict[str, Any]:
+    """Make a sweep of so many short chains."""
+    return {
+        "modesweep": 1, "name": name, "model": "chain", "outputs": ["frequency_squared"],
+        "fixed": {"atoms": 4},
+        "axes": {"mass_ratio": {"linspace": [0.2, 5.0, rows]},
+                 "end_mass_ratio": {"linspace": [0.3, 3.0, columns]}},
+    }  # fmt: skip
+
+
+def finished(workspace: Path, content: dict[str, Any]) -> Path:
+    """Write what the run of a sweep leaves beside its chunks; give its folder."""
+    plan = Plan(read(content))
+    folder = workspace / plan.sweep.name
+    beginning.create(plan, folder)
+    ledger = Ledger(folder, writable=True)
+    for region in plan.regions.values():
+        for block in range(region.blocks):
+            shape = [s.stop - s.start for s in region.box(block)]
+            row = BlockRow(
+                region.name, region.cell(block), np.full(shape, OK, np.uint8),
+                np.ones(shape, np.uint8), np.full(shape, 0.5, np.float32), {},
+            )  # fmt: skip
+            ledger.record([row])
+    state = SweepState.of(plan, ledger)
+    done, blocks = state.blocks()
+    ledger.summarize(
+        {
+            "name": plan.sweep.name, "model": plan.model.name, "counts": state.counts(),
+            "blocks_done": done, "blocks": blocks, "predicted": state.predicted_seconds(),
+        }
+    )  # fmt: skip
+    ledger.close()
+    return folder
