@@ -19,6 +19,7 @@ _WHERE = {
     "run": ("sweep.runner", "run"),
     "retry": ("sweep.runner", "retry"),
     "extend": ("sweep.runner", "extend"),
+    "connect": ("sweep.client.handles", "connect"),
     "explain": ("sweep.explaining", "explain"),
     "union": ("sweep.joining", "union"),
     "open": ("sweep.queries.querying", "open_dataset"),

@@ -40,7 +40,16 @@ def load(source: str | Path | Mapping[str, Any]) -> Document:
     """
     if isinstance(source, Mapping):
         return Document("sweep", _table("sweep", dict(source)))
-    path = Path(source)
+    return parse(*text_of(Path(source)))
+
+
+def text_of(path: Path) -> tuple[str, str, str]:
+    """Give the name of a sweep file, how it is written (see `parse`), and its text.
+
+    Raises
+    ------
+    InputError : there is no such file, it is no text, or its ending does not say what it is
+    """
     text = _text(path)
     if path.suffix not in KINDS:
         msg = (
@@ -48,7 +57,7 @@ def load(source: str | Path | Mapping[str, Any]) -> Document:
             "A sweep file ends in .toml, .yaml, .yml or .json. Rename it."
         )
         raise InputError(msg)
-    return parse(path.name, KINDS[path.suffix], text)
+    return path.name, KINDS[path.suffix], text
 
 
 def parse(name: str, kind: str, text: str) -> Document:
@@ -215,6 +224,11 @@ def to_toml(content: Mapping[str, Any]) -> str:
         rows += ["", f"[{_toml_key(name)}]"]
         rows += [f"{_toml_key(k)} = {_toml_value(v)}" for k, v in table.items()]
     return "\n".join(rows) + "\n"
+
+
+def to_value(value: Any) -> str:
+    """Write one value as TOML."""
+    return _toml_value(_plain(value))
 
 
 def _toml_key(key: str) -> str:

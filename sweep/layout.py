@@ -118,11 +118,16 @@ def find(sweep: str | Path, workspace: str | Path = DEFAULT_WORKSPACE) -> Path:
         if (folder / DATA).is_dir():
             return folder
     there = [folder.name for folder in sweeps_in(Path(workspace))]
-    msg = (
-        f"There is no sweep {str(sweep)!r} in {workspace}, nor a folder of that path."
-        f"{nearest(str(sweep), there)} Sweeps there: {', '.join(there) or 'none'}."
+    raise NoSweepError(no_sweep(str(sweep), Path(workspace), there))
+
+
+def no_sweep(sweep: str, workspace: Path, there: Sequence[str]) -> str:
+    """Say that there is no sweep of a name, or at a path, and which there are."""
+    path = ", nor a folder of that path" if "/" in sweep else ""
+    return (
+        f"There is no sweep {sweep!r} in {workspace}{path}.{nearest(sweep, there)} "
+        f"Sweeps there: {', '.join(there) or 'none'}."
     )
-    raise NoSweepError(msg)
 
 
 def sweeps_in(workspace: Path) -> list[Path]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -17,7 +17,7 @@ from sweep.owning import is_owned
 from sweep.planning import Plan
 from sweep.pointing import command_line
 from sweep.problems import MachineError, StoreError
-from sweep.state import ETA_SPREAD, SweepState
+from sweep.state import ETA_SPREAD, SweepState, fractions
 from sweep.sweep_file import NAME, read
 from sweep.upgrading import frozen_plan
 from sweep.values import as_text
@@ -44,57 +44,30 @@ class Status:
     """A living process owns it."""
     seconds_left: tuple[float, float] | None
     """Range, while it runs."""
-    wish: Wish | None = None
-    """What was asked of a service."""
-    fault: str = ""
-    """Why it cannot be read."""
+    state: State
+    """What happens to it, in one word."""
+    priority: int = 0
+    """Its weight among the sweeps of a service: each step doubles its share."""
+    submitted: float | None = None
+    """When it was submitted to a service, in seconds since 1970."""
+    note: str = ""
+    """Why it waits, or cannot be read."""
 
     @property
     def complete(self) -> bool:
         """Every point has a result, or is skipped."""
-        return not {"todo", "running", "failed", "lost"} & set(self.counts)
+        open_ = {"todo", "running", "failed", "lost"} & set(self.counts)
+        return bool(self.counts) and not open_
 
     @property
     def ended(self) -> bool:
-        """Nothing is left to be computed, whatever became of it."""
-        return not {"todo", "running"} & set(self.counts)
+        """Nothing more is to be computed, whatever became of it."""
+        return self.state in ("complete", "ended")
 
     @property
-    def _has_more_to_do(self) -> bool:
-        """A retry or an extension was asked for."""
-        return self.wish is not None and self.wish.wanted == "run" and bool(self.wish.pending)
-
-    @property
-    def state(self) -> State:
-        """Say in one word what happens to it."""
-        if self.fault:
-            return "damaged"
-        if self.ended and not self._has_more_to_do:
-            return "complete" if self.complete else "ended"
-        if self.wish is None:
-            return "running" if self.running else "stopped"
-        if self.wish.wanted == "cancel":
-            return "cancelling" if self.running else "cancelled"
-        if self.wish.wanted == "pause":
-            return "pausing" if self.running else "paused"
-        if self.wish.note:
-            return "waiting"
-        return "running" if self.running else "queued"
-
-    @property
-    def priority(self) -> int:
-        """Its weight among the sweeps of a service."""
-        return 0 if self.wish is None else self.wish.priority
-
-    @property
-    def submitted(self) -> float | None:
-        """When it was submitted to a service, in seconds since 1970."""
-        return None if self.wish is None else self.wish.submitted
-
-    @property
-    def note(self) -> str:
-        """Why it waits, or cannot be read."""
-        return self.fault or ("" if self.wish is None else self.wish.note)
+    def fraction(self) -> float:
+        """Share of the wanted points that need no more work."""
+        return fractions(self.counts) if self.counts else 0.0
 
     def as_dict(self) -> dict[str, Any]:
         """Give plain values, for JSON."""
@@ -105,6 +78,43 @@ class Status:
             "seconds_left": self.seconds_left, "state": self.state, "priority": self.priority,
             "submitted": self.submitted, "note": self.note,
         }  # fmt: skip
+
+    @classmethod
+    def from_dict(cls, told: Mapping[str, Any]) -> Status:
+        """Read what `as_dict` gives."""
+        left = told["seconds_left"]
+        known = {f.name: told[f.name] for f in fields(cls)}
+        return cls(**{
+            **known, "path": Path(told["path"]),
+            "seconds_left": None if left is None else (left[0], left[1]),
+        })  # fmt: skip
+
+
+def _state(counts: Mapping[str, int], wish: Wish | None, *, running: bool) -> State:
+    """Say in one word what happens to a sweep."""
+    more = wish is not None and wish.wanted == "run" and wish.pending
+    if not {"todo", "running"} & set(counts) and not more:
+        return "ended" if {"failed", "lost"} & set(counts) else "complete"
+    if wish is None:
+        return "running" if running else "stopped"
+    if wish.wanted == "cancel":
+        return "cancelling" if running else "cancelled"
+    if wish.wanted == "pause":
+        return "pausing" if running else "paused"
+    if wish.note:
+        return "waiting"
+    return "running" if running else "queued"
+
+
+def _status(
+    name: str, folder: Path, model: str, counts: dict[str, int], blocks: tuple[int, int],
+    wish: Wish | None, *, running: bool = False, left: tuple[float, float] | None = None,
+) -> Status:  # fmt: skip
+    state = _state(counts, wish, running=running)
+    status = Status(name, folder, model, counts, *blocks, running, left, state)
+    if wish is None:
+        return status
+    return replace(status, priority=wish.priority, submitted=wish.submitted, note=wish.note)
 
 
 @dataclass(frozen=True)
@@ -203,7 +213,10 @@ def status(sweep: str | Path, workspace: str | Path = DEFAULT_WORKSPACE) -> Stat
     left = _seconds_left(told["predicted"], began) if running and began and done < blocks else None
     counts = told["counts"] if running else _at_rest(told["counts"])
     wish = read_wish(folder.parent, folder.name)
-    return Status(told["name"], folder, told["model"], counts, done, blocks, running, left, wish)
+    return _status(
+        told["name"], folder, told["model"], counts, (done, blocks), wish, running=running,
+        left=left,
+    )  # fmt: skip
 
 
 def statuses(workspace: Path) -> list[Status]:
@@ -217,7 +230,7 @@ def _whatever_it_is(name: str, workspace: Path) -> Status:
     try:
         return status(name, workspace)
     except (StoreError, MachineError) as error:
-        return Status(name, workspace / name, "", {}, 0, 0, False, None, fault=str(error))
+        return Status(name, workspace / name, "", {}, 0, 0, False, None, "damaged", note=str(error))
 
 
 def _not_begun(sweep: str | Path, workspace: Path) -> Status | None:
@@ -228,7 +241,7 @@ def _not_begun(sweep: str | Path, workspace: Path) -> Status | None:
     wish = read_wish(workspace, name)
     if wish is None or wish.document is None:
         return None
-    return Status(name, workspace / name, wish.model, wish.counts, 0, 0, False, None, wish)
+    return _status(name, workspace / name, wish.model, wish.counts, (0, 0), wish)
 
 
 def _summary(plan: Plan, ledger: Ledger) -> dict[str, Any]:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from sweep.cli.common import AsJson, SweepName, Workspace, show_json
-from sweep.layout import DEFAULT_WORKSPACE
+from collections.abc import Sequence
+
+from sweep.cli.common import AsJson, SweepName, show_json
+from sweep.cli.places import Failure, Server, TokenFile, Workspace, looking
 from sweep.messages import grouped
-from sweep.reading import FailedPoint, errors
 
 MOST_POINTS = 10
 
 
 def command(
-    sweep: SweepName, workspace: Workspace = DEFAULT_WORKSPACE, as_json: AsJson = False
+    sweep: SweepName,
+    workspace: Workspace = None,
+    server: Server = None,
+    token_file: TokenFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Show the points that failed, grouped by error, with a traceback of each group."""
-    found = errors(sweep, workspace)
+    found = looking(server, token_file, workspace, sweep).errors(sweep)
     if as_json:
         show_json([p.as_dict() for p in found])
     elif not found:
@@ -24,7 +29,7 @@ def command(
             _show(kind, message, points)
 
 
-def _show(kind: str, message: str, points: list[FailedPoint]) -> None:
+def _show(kind: str, message: str, points: Sequence[Failure]) -> None:
     needed_by = sum(p.points for p in points)
     shared = "" if needed_by == len(points) else f" that {needed_by:,} points need"
     what = "point" if not shared else "calculation"

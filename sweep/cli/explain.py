@@ -7,9 +7,8 @@ from typing import Annotated
 import typer
 
 from sweep.assignments import assignments
-from sweep.cli.common import AsJson, SweepName, Workspace, show_json
-from sweep.explaining import explain
-from sweep.layout import DEFAULT_WORKSPACE
+from sweep.cli.common import AsJson, SweepName, show_json
+from sweep.cli.places import Server, TokenFile, Workspace, looking
 
 
 def command(
@@ -17,11 +16,14 @@ def command(
     point: Annotated[
         list[str] | None, typer.Argument(metavar="AXIS=VALUE", help="One for each axis.")
     ] = None,
-    workspace: Workspace = DEFAULT_WORKSPACE,
+    workspace: Workspace = None,
+    server: Server = None,
+    token_file: TokenFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Say why a point is as it is: computed, reused, shared, skipped, failed or stale."""
-    told = explain(sweep, assignments(point or [], "The argument"), workspace=workspace)
+    place = looking(server, token_file, workspace, sweep)
+    told = place.explain(sweep, assignments(point or [], "The argument"))
     if as_json:
         show_json(told.as_dict())
         return

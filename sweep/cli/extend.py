@@ -13,8 +13,9 @@ from sweep.cli.common import (
     SweepName,
     TakeOver,
     Workers,
-    Workspace,
 )
+from sweep.cli.following import show_or_follow
+from sweep.cli.places import NoWait, Server, TokenFile, Workspace, name_of, served
 from sweep.cli.running import begin, end
 from sweep.layout import DEFAULT_WORKSPACE
 from sweep.problems import InputError
@@ -26,7 +27,9 @@ def command(
     values: Annotated[
         list[str], typer.Argument(metavar="AXIS=VALUES", help="Such as 'layers=[41, 61]'.")
     ],
-    workspace: Workspace = DEFAULT_WORKSPACE,
+    workspace: Workspace = None,
+    server: Server = None,
+    token_file: TokenFile = None,
     compute: Annotated[
         bool, typer.Option("--run/--no-run", help="Compute the new points now.")
     ] = True,
@@ -34,6 +37,7 @@ def command(
     scheduler: Scheduler = None,
     dashboard: Dashboard = False,
     take_over: TakeOver = False,
+    no_wait: NoWait = False,
 ) -> None:
     """Add values to axes and compute the new points; nothing stored is computed again.
 
@@ -44,10 +48,17 @@ def command(
     if not given:
         msg = "There is nothing to add. Write for instance 'layers=[41, 61]'."
         raise InputError(msg)
+    more = {axis: v if isinstance(v, list) else [v] for axis, v in given.items()}
+    if (there := served(server, token_file, workspace, sweep)) is not None:
+        if not compute:
+            msg = "--no-run makes room without a service; one computes what it has. `pause` it."
+            raise InputError(msg)
+        show_or_follow(there, there.extend(name_of(sweep), more), no_wait=no_wait)
+        return
     result = extend(
-        sweep, {axis: v if isinstance(v, list) else [v] for axis, v in given.items()},
-        workspace=workspace, compute=compute, workers=workers, scheduler=scheduler,
-        dashboard=dashboard, progress=begin(), take_over=take_over,
+        sweep, more, workspace=workspace or DEFAULT_WORKSPACE, compute=compute,
+        workers=workers, scheduler=scheduler, dashboard=dashboard, progress=begin(),
+        take_over=take_over,
     )  # fmt: skip
     if compute:
         end(result)

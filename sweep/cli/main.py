@@ -24,6 +24,15 @@ COMMANDS = {
     "plan": "say what a sweep would do and cost; compute nothing but pilots",
     "run": "run a sweep here and now, or go on with it",
     "serve": "serve a workspace: run what is submitted, answer over HTTP",
+    "submit": "submit a sweep to a service, and return at once",
+    "ls": "the sweeps, with their place in the queue",
+    "watch": "follow a sweep until it ends",
+    "pause": "let what a sweep has begun finish, and begin nothing more",
+    "resume": "go on with a sweep",
+    "cancel": "stop a sweep at once; what is finished is kept",
+    "priority": "give a sweep another share of the cluster",
+    "remove": "cancel a sweep and move it to the trash",
+    "login": "print a link that opens the pages of a service",
     "retry": "compute failed and lost points again",
     "extend": "add values to an axis, and compute the new points",
     "union": "join sweeps of one model into one",
@@ -42,10 +51,11 @@ COMMANDS = {
 GROUPS = {
     "Look": ("models", "plan", "status", "errors", "explain", "query", "diff"),
     "Run": ("run", "retry", "verify", "point"),
-    "Serve": ("serve",),
+    "Serve": ("serve", "submit", "ls", "watch", "pause", "resume", "cancel", "priority", "remove",
+              "login"),
     "Change and hand on": ("extend", "union", "export"),
     "Machine and workspace": ("doctor", "cache", "completion"),
-}
+}  # fmt: skip
 """The order of the commands in the help."""
 COMPLETE = "_MODESWEEP_COMPLETE"
 """Set by a shell that wants to know how a command line may go on."""

@@ -12,7 +12,10 @@ import pandas as pd
 import typer
 
 from sweep.assignments import assignments
-from sweep.cli.common import SweepName, Workspace, show_table
+from sweep.cli.common import SweepName, show_table
+from sweep.cli.places import Server, TokenFile, Workspace, looking
+from sweep.client.tables import table_of
+from sweep.client.verbs import Verbs
 from sweep.layout import DEFAULT_WORKSPACE
 from sweep.problems import InputError
 from sweep.queries.querying import query
@@ -39,14 +42,21 @@ def command(
     parquet: Annotated[
         Path | None, typer.Option(help="Write Parquet; - is standard output.")
     ] = None,
-    workspace: Workspace = DEFAULT_WORKSPACE,
+    workspace: Workspace = None,
+    server: Server = None,
+    token_file: TokenFile = None,
 ) -> None:
     """Find modes and points by a condition; print a table, or write a file."""
-    table = query(
-        sweep, expression, select=assignments(select or [], "--select"),
-        variables=[v.strip() for v in variables.split(",") if v.strip()], unit=unit,
-        workspace=workspace,
-    )  # fmt: skip
+    place = looking(server, token_file, workspace, sweep)
+    chosen = assignments(select or [], "--select")
+    more = [v.strip() for v in variables.split(",") if v.strip()]
+    if isinstance(place, Verbs):
+        table = table_of(*place.rows(sweep, expression, chosen, more, unit))
+    else:
+        table = query(
+            sweep, expression, select=chosen, variables=more, unit=unit,
+            workspace=workspace or DEFAULT_WORKSPACE,
+        )  # fmt: skip
     try:
         if csv is not None:
             table.to_csv(sys.stdout if str(csv) == "-" else csv, index=False)

@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sweep.exports.exportable import Exportable, Field, OutFile
+from sweep.exports.exportable import Exportable, Field
+from sweep.exports.out_files import OutFile
 from sweep.layout import fill_of
 from sweep.problems import InputError
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from sweep.exports.csv_tables import csv_files
-from sweep.exports.exportable import Exportable, OutFile, write_whole
+from sweep.exports.exportable import Exportable
 from sweep.exports.netcdf import netcdf_files
+from sweep.exports.out_files import OutFile, write_whole
 from sweep.exports.phonopy import phonopy_files
 from sweep.layout import DEFAULT_WORKSPACE
 from sweep.problems import InputError, nearest

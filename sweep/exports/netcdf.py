@@ -15,7 +15,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from sweep.exports.exportable import STATUS_ARRAYS, Exportable, Field, OutFile
+from sweep.exports.exportable import STATUS_ARRAYS, Exportable, Field
+from sweep.exports.out_files import OutFile
 from sweep.problems import InputError
 
 try:

@@ -21,7 +21,8 @@ import yaml
 from numpy.typing import NDArray
 
 from models.protocol import FloatArray, Structure
-from sweep.exports.exportable import SLAB_ELEMENTS, Exportable, Field, OutFile
+from sweep.exports.exportable import SLAB_ELEMENTS, Exportable, Field
+from sweep.exports.out_files import OutFile
 from sweep.layout import OK, STATUS, UNSTABLE
 from sweep.problems import InputError, shown
 from sweep.reading import stored_plan

@@ -1,6 +1,7 @@
 """The service: one process that owns all sweeps of a workspace and answers over HTTP.
 
     desk.py         what may be wanted of a sweep, checked and written down
+    lock.py         one service at a time
     link.py         the cluster, lost and found again
     carrying.py     one sweep, carried to its end
     service.py      all sweeps of a workspace

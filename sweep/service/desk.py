@@ -5,25 +5,25 @@ A service acts on it. Without one it is done by a command, and the next service 
 
 from __future__ import annotations
 
-import fcntl
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 
 from sweep import beginning, extending
 from sweep.durable import sync_folder
-from sweep.layout import SKIPPED, TODO, plan_file, service_folder, trash_folder
+from sweep.layout import SKIPPED, TODO, no_sweep, plan_file, trash_folder
 from sweep.locating import complete
 from sweep.owning import is_owned
 from sweep.planning import Plan
-from sweep.problems import InputError, NoSweepError, RefusedError, nearest
+from sweep.problems import InputError, NoSweepError, RefusedError
 from sweep.reading import Status, status, statuses, stored_plan
+from sweep.service.lock import ServiceLock
 from sweep.spec import Sweep
 from sweep.state import count_status
 from sweep.summary import check_budget
@@ -51,7 +51,8 @@ class Desk:
         folder = self.workspace / name
         if NAME.fullmatch(name) and not folder.is_symlink() and plan_file(folder).exists():
             return folder
-        raise NoSweepError(self._no_sweep(name))
+        there = [s.name for s in self.statuses()]
+        raise NoSweepError(no_sweep(name, self.workspace, there))
 
     def wish(self, name: str) -> Wish:
         """Give what is wanted of a sweep; of one that was run by a command, nothing more.
@@ -190,13 +191,6 @@ class Desk:
             if (changed := change(wish)) != read_wish(self.workspace, name):
                 write_wish(self.workspace, changed)
 
-    def _no_sweep(self, name: str) -> str:
-        there = [s.name for s in self.statuses()]
-        return (
-            f"There is no sweep {name!r} in {self.workspace}.{nearest(name, there)} "
-            f"Sweeps there: {', '.join(there) or 'none'}."
-        )
-
 
 def _wish_for(sweep: Sweep, document: dict[str, Any] | None = None) -> Wish:
     """Wish a sweep to run; with its document, until it has a folder."""
@@ -206,31 +200,6 @@ def _wish_for(sweep: Sweep, document: dict[str, Any] | None = None) -> Wish:
         status_of = np.where(sweep.wanted(everywhere), TODO, SKIPPED)
         counts = count_status(status_of)
     return fresh_wish(sweep.name, sweep.model.name, sweep.run.priority, counts, document)
-
-
-class ServiceLock:
-    """The right to act on what is wanted in a workspace, held for the life of a process."""
-
-    def __init__(self, workspace: Path) -> None:
-        folder = service_folder(workspace)
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._file: TextIO = (folder / "lock").open("a+")
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            self._file.close()
-            raise RefusedError(_served(workspace)) from None
-
-    def release(self) -> None:
-        """Let another have it."""
-        self._file.close()
-
-
-def _served(workspace: Path) -> str:
-    return (
-        f"{workspace} has a service already. A workspace has one at a time: use it "
-        "(`modesweep ls --workspace` finds it), or stop it first."
-    )
 
 
 @contextmanager
@@ -247,15 +216,3 @@ def desk_of(workspace: Path) -> Iterator[Desk]:
         yield Desk(workspace)
     finally:
         lock.release()
-
-
-def is_served(workspace: Path) -> bool:
-    """Say whether a service of this host holds a workspace."""
-    try:
-        with (service_folder(workspace) / "lock").open() as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return True
-    return False

@@ -14,8 +14,9 @@ from sweep.documents import Document
 from sweep.problems import RefusedError
 from sweep.reading import Status, stored_plan
 from sweep.service.carrying import Carrier
-from sweep.service.desk import Desk, ServiceLock
+from sweep.service.desk import Desk
 from sweep.service.link import Link
+from sweep.service.lock import ServiceLock
 from sweep.steering import Line
 from sweep.sweep_file import read
 from sweep.wishes import read_wish, wished

@@ -65,7 +65,8 @@ def test_a_line_is_completed(home: Path, line: str, words: list[str]) -> None:
 def test_all_commands_and_options_are_offered(home: Path) -> None:
     assert completed("modesweep ", home) == list(main.COMMANDS)
     assert completed("modesweep --", home) == ["--help"]
-    assert completed("modesweep status --", home) == ["--workspace", "--json", "--help"]
+    offered = ["--workspace", "--server", "--token-file", "--json", "--help"]
+    assert completed("modesweep status --", home) == offered
 
 
 def test_a_question_loads_the_module_of_its_command_and_no_other(home: Path) -> None:
