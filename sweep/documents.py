@@ -124,10 +124,16 @@ def _yaml(name: str, text: str) -> tuple[Any, dict[str, int]]:
         node = yaml.compose(text, Loader=_YamlLoader)
         lines = dict(_yaml_lines(node, ""))
         return yaml.load(text, Loader=_YamlLoader), lines  # noqa: S506 - a safe loader
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except YAML_ERRORS as error:
         where = " ".join(str(error).split())
         msg = f"{name} cannot be read as YAML: {where}. Mend the line, then try again."
         raise InputError(msg) from None
+
+
+YAML_ERRORS = (
+    yaml.YAMLError, ValueError, RecursionError,
+    LookupError, AttributeError, TypeError,  # the library's, at values that belie their !!tag
+)  # fmt: skip
 
 
 class _YamlLoader(yaml.SafeLoader):

@@ -219,9 +219,13 @@ def status(sweep: str | Path, workspace: str | Path = DEFAULT_WORKSPACE) -> Stat
     )  # fmt: skip
 
 
-def statuses(workspace: Path) -> list[Status]:
-    """Say how far all sweeps of a workspace are, those that wait to begin too."""
-    names = {folder.name for folder in sweeps_in(workspace)} | set(wished(workspace))
+def statuses(workspace: Path, *, links: bool = True) -> list[Status]:
+    """Say how far all sweeps of a workspace are, those that wait to begin too.
+
+    Without `links`, those in other places are left alone.
+    """
+    there = [folder.name for folder in sweeps_in(workspace) if links or not folder.is_symlink()]
+    names = {*there, *wished(workspace)}
     return [_whatever_it_is(name, workspace) for name in sorted(names)]
 
 

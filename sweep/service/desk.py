@@ -181,8 +181,8 @@ class Desk:
         return status(name, self.workspace)
 
     def statuses(self) -> list[Status]:
-        """Say how far all sweeps are."""
-        return statuses(self.workspace)
+        """Say how far all sweeps are, but for links to other places."""
+        return statuses(self.workspace, links=False)
 
     def _change(self, name: str, change: Callable[[Wish], Wish]) -> None:
         """Write down another wish for a sweep, if it is another."""

@@ -38,6 +38,8 @@ log = logging.getLogger("modesweep.service")
 THREADS = 8
 MOST_STREAMS = 200
 """Clients that follow sweeps at once."""
+MOST_PROBLEMS = 20
+"""As many as a refusal names."""
 LOOK_SECONDS = 1.0
 QUIET_SECONDS = 15.0
 """A stream without news says that it lives, this often."""
@@ -268,15 +270,18 @@ def _close(pieces: Any) -> None:
 
 
 def _checked(shape: type[Question], given: Any, what: str) -> Question:
-    """Check parameters or a body; every problem is named at once."""
+    """Check parameters or a body; problems are named all at once."""
     try:
         return shape.model_validate(given)
     except ValidationError as error:
         known = ", ".join(shape.model_fields) or "none"
+        found = error.errors(include_url=False, include_input=False, include_context=False)
         rows = [
             f"{what} {'.'.join(str(p) for p in e['loc']) or '(whole)'}: {e['msg']}."
-            for e in error.errors(include_url=False, include_input=False, include_context=False)
+            for e in found[:MOST_PROBLEMS]
         ]
+        if len(found) > MOST_PROBLEMS:
+            rows.append(f"And {len(found) - MOST_PROBLEMS} more.")
         msg = f"The request cannot be answered: {' '.join(rows)} Known: {known}."
         raise InputError(msg) from None
 
