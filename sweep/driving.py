@@ -24,7 +24,7 @@ from sweep.ledger import BlockRow, Ledger
 from sweep.messages import Order, PointError, Receipt
 from sweep.owning import Ownership
 from sweep.planning import Plan
-from sweep.problems import RefusedError
+from sweep.problems import OwnedError
 from sweep.progress import Finished, Progress, Started
 from sweep.regions import Region
 from sweep.state import SweepState, count_status
@@ -257,7 +257,7 @@ class _Session:
         if not self._receipts or (soon and self._window.outstanding and not final):
             return
         if not self._driver.owner.in_charge:
-            raise RefusedError(_taken_over(self._driver.folder))
+            raise OwnedError(_taken_over(self._driver.folder))
         rows = self._driver.ledger.record([row for _, row in self._receipts])
         self._committed = now
         for (receipt, _), row in zip(self._receipts, rows, strict=True):
@@ -359,7 +359,7 @@ class _Session:
     def _after_refusal(self, order: Order, receipt: Receipt) -> None:
         """Stop when another owner is in charge; else give the order to another worker."""
         if not self._driver.owner.in_charge:
-            raise RefusedError(_taken_over(self._driver.folder))
+            raise OwnedError(_taken_over(self._driver.folder))
         if receipt.outcome == "unfit":
             self._avoid({receipt.worker: receipt.message})
         self._send(replace(order, serial=self._driver.serial()))

@@ -117,8 +117,18 @@ def find(sweep: str | Path, workspace: str | Path = DEFAULT_WORKSPACE) -> Path:
     for folder in (Path(workspace) / sweep, Path(sweep)):
         if (folder / DATA).is_dir():
             return folder
+    if "/" not in str(sweep) and wish_file(Path(workspace), str(sweep)).exists():
+        raise NoSweepError(not_begun(str(sweep)))
     there = [folder.name for folder in sweeps_in(Path(workspace))]
     raise NoSweepError(no_sweep(str(sweep), Path(workspace), there))
+
+
+def not_begun(name: str) -> str:
+    """Say that a sweep was submitted, and has no folder."""
+    return (
+        f"{name} has no results: it has not begun yet, or its folder is gone. `modesweep ls` shows "
+        "its place in the queue; `modesweep remove` takes it out."
+    )
 
 
 def no_sweep(sweep: str, workspace: Path, there: Sequence[str]) -> str:

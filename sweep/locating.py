@@ -14,7 +14,7 @@ from pathlib import Path
 from sweep.durable import PARTIAL, sync_folder, write_files
 from sweep.layout import DEFAULT_WORKSPACE, extension_folder, find
 from sweep.owning import Ownership
-from sweep.problems import RefusedError
+from sweep.problems import OwnedError
 
 WAIT_SECONDS = 10.0
 
@@ -50,16 +50,16 @@ def complete(folder: Path) -> None:
 
     Raises
     ------
-    RefusedError : a living owner is at it for longer than it should take
+    OwnedError : a living owner is at it for longer than it should take
     """
     give_up = time.monotonic() + WAIT_SECONDS
     while extension_folder(folder).exists():
         try:
             owner = Ownership(folder)
-        except RefusedError:
+        except OwnedError:
             if time.monotonic() > give_up:
                 msg = f"{folder.name} is being extended by another process. Try again in a while."
-                raise RefusedError(msg) from None
+                raise OwnedError(msg) from None
             time.sleep(0.05)
             continue
         try:

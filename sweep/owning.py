@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 from sweep.durable import write_files
 from sweep.layout import generation_file, lock_file
-from sweep.problems import RefusedError
+from sweep.problems import OwnedError
 from sweep.versions import versions
 
 HEARTBEAT_SECONDS = 10.0
@@ -50,7 +50,7 @@ class Ownership:
             path.unlink(missing_ok=True)  # the lock of the silent owner goes with its file
             file = _try_lock(path)
         if file is None:
-            raise RefusedError(_held(folder))
+            raise OwnedError(_held(folder))
         return file
 
     def _introduce(self) -> None:
@@ -162,8 +162,13 @@ def _held(folder: Path) -> str:
 
 def is_owned(folder: Path) -> bool:
     """Say whether a living process holds a sweep."""
+    return is_locked(lock_file(folder))
+
+
+def is_locked(path: Path) -> bool:
+    """Say whether a living process holds a lock."""
     try:
-        with lock_file(folder).open() as file:
+        with path.open() as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False

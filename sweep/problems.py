@@ -3,6 +3,7 @@
 SweepError                    70  our bug, when nothing below fits
 ├── InputError (ValueError)    2  the user can mend it before work starts
 │   └── RefusedError           2  legal, but over a budget or against what is stored
+│       └── OwnedError         2  another process is at the sweep
 ├── UnreachableError           3  scheduler or workers are not there (ConnectionError)
 ├── MachineError (OSError)     5  disk full, input or output failed
 └── StoreError (ValueError)    2  what lies on disk is not what it should be
@@ -34,6 +35,10 @@ class InputError(SweepError, ValueError):
 
 class RefusedError(InputError):
     """Legal input that would break a budget, or something already stored."""
+
+
+class OwnedError(RefusedError):
+    """Another process is at the sweep; it passes."""
 
 
 class StoreError(SweepError, ValueError):

@@ -234,7 +234,7 @@ def owned(folder: Path, *, take_over: bool = False) -> Iterator[tuple[Ownership,
 
     Raises
     ------
-    RefusedError : another process owns it
+    OwnedError : another process owns it
     """
     owner = Ownership(folder, take_over=take_over)
     try:

@@ -19,12 +19,13 @@ from sweep.driving import Driver
 from sweep.graph import CONNECTION_LOST
 from sweep.locating import complete
 from sweep.planning import Plan
-from sweep.problems import InputError, MachineError, RefusedError, UnreachableError
-from sweep.reading import stored_plan
+from sweep.problems import InputError, MachineError, OwnedError, UnreachableError
+from sweep.reading import Status, stored_plan
 from sweep.runner import create, make_room, owned, remove_leftovers
 from sweep.service.desk import Desk
 from sweep.service.link import Link
 from sweep.service.reporting import Reporter
+from sweep.state import SweepState
 from sweep.steering import Share, Steering
 from sweep.sweep_file import read
 
@@ -58,6 +59,22 @@ class Carrier(threading.Thread):
         self._link = link
         self._left = left
         self._folder = desk.workspace / name
+        self._why = ""
+        """Why it waits, also where a full disk takes no note of it."""
+        self._said = ""
+        self._state: SweepState | None = None
+
+    @property
+    def waiting(self) -> Status | None:
+        """How far the sweep was when it began to wait; None unless it waits."""
+        why, state, wish = self._why, self._state, self._desk.wish(self.sweep)
+        if not why or wish.wanted != "run":
+            return None
+        return Status(
+            self.sweep, self._folder, wish.model, wish.counts if state is None else state.counts(),
+            *((0, 0) if state is None else state.blocks()), running=False, seconds_left=None,
+            state="waiting", priority=wish.priority, submitted=wish.submitted, note=why,
+        )  # fmt: skip
 
     def run(self) -> None:
         """Carry the sweep until it is done, or a pause or stop comes."""
@@ -68,6 +85,7 @@ class Carrier(threading.Thread):
             logging.getLogger("modesweep.service").exception(
                 "the sweep cannot go on", extra={"sweep": self.sweep}
             )
+            self.steering.wait(TRY_SECONDS)  # before the next carrier tries it again
         finally:
             self.share.leave()
             self._left(self)
@@ -79,8 +97,9 @@ class Carrier(threading.Thread):
             return True
         try:
             return self._carried(client)
-        except RefusedError as error:
-            return self._refused(error)
+        except OwnedError as error:  # a command may be at it
+            self._note(str(error))
+            return False
         except InputError as error:
             return self._halted(error)
         except OSError as error:  # full disks, lost schedulers, workers that are of no use
@@ -105,6 +124,8 @@ class Carrier(threading.Thread):
                     make_room(self._folder, what["extend"], reporter)
             plan = stored_plan(self._folder)
             driver = Driver(plan, self._folder, ledger, owner, reporter)
+            self._why = ""
+            self._state = driver.state
             driver.start()
             self._desk.settled(self.sweep, len(pending))
             try:
@@ -133,20 +154,6 @@ class Carrier(threading.Thread):
             Reporter(self.sweep, self._folder, lambda text: self._desk.note(self.sweep, text))
         )
 
-    def _refused(self, error: RefusedError) -> bool:
-        """Wait for another owner; what is refused for another reason is for the user to mend."""
-        if beginning.exists(self._folder) and not self._is_mine():
-            self._desk.note(self.sweep, str(error))
-            return False
-        return self._halted(error)
-
-    def _is_mine(self) -> bool:
-        try:
-            with owned(self._folder):
-                return True
-        except RefusedError:
-            return False
-
     def _halted(self, error: Exception) -> bool:
         """Pause with the reason; the user goes on when it is mended."""
         self._desk.pause(self.sweep, str(error) or type(error).__name__)
@@ -167,10 +174,13 @@ class Carrier(threading.Thread):
         return False
 
     def _note(self, text: str) -> None:
-        """Leave word, unless the disk is full."""
+        """Leave word, as far as the disk takes it."""
+        self._why = text
         with contextlib.suppress(OSError):
             self._desk.note(self.sweep, text)
-        logging.getLogger("modesweep.service").warning("%s", text, extra={"sweep": self.sweep})
+        if text != self._said:
+            self._said = text
+            logging.getLogger("modesweep.service").warning("%s", text, extra={"sweep": self.sweep})
 
     def _wait_for_room(self) -> None:
         while not self.steering.wait(TRY_SECONDS) and not _has_room(self._desk.workspace):

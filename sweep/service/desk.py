@@ -17,7 +17,7 @@ import numpy as np
 
 from sweep import beginning, extending
 from sweep.durable import sync_folder
-from sweep.layout import SKIPPED, TODO, no_sweep, plan_file, trash_folder
+from sweep.layout import SKIPPED, TODO, no_sweep, not_begun, plan_file, trash_folder, wish_file
 from sweep.locating import complete
 from sweep.owning import is_owned
 from sweep.planning import Plan
@@ -51,6 +51,8 @@ class Desk:
         folder = self.workspace / name
         if NAME.fullmatch(name) and not folder.is_symlink() and plan_file(folder).exists():
             return folder
+        if NAME.fullmatch(name) and wish_file(self.workspace, name).exists():
+            raise NoSweepError(not_begun(name))
         there = [s.name for s in self.statuses()]
         raise NoSweepError(no_sweep(name, self.workspace, there))
 
@@ -62,7 +64,7 @@ class Desk:
         NoSweepError : there is no such sweep
         """
         wish = read_wish(self.workspace, name) if NAME.fullmatch(name) else None
-        if wish is not None and wish.document is not None:
+        if wish is not None and not (self.workspace / name).exists():
             return wish
         folder = self.folder(name)
         return wish or fresh_wish(name, status(folder).model, 0)

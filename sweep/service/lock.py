@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TextIO
 
 from sweep.layout import service_folder
+from sweep.owning import is_locked
 from sweep.problems import RefusedError
 
 
@@ -37,11 +38,4 @@ def _served(workspace: Path) -> str:
 
 def is_served(workspace: Path) -> bool:
     """Say whether a service of this host holds a workspace."""
-    try:
-        with (service_folder(workspace) / "lock").open() as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return True
-    return False
+    return is_locked(service_folder(workspace) / "lock")

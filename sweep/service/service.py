@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sweep.documents import Document
-from sweep.problems import RefusedError
+from sweep.problems import MachineError, RefusedError
 from sweep.reading import Status, stored_plan
 from sweep.service.carrying import Carrier
 from sweep.service.desk import Desk
@@ -164,12 +164,25 @@ class Service:
     # --- looking ------------------------------------------------------------------------------
 
     def status(self, name: str) -> Status:
-        """Say how far a sweep is."""
-        return self._desk.status(name)
+        """Say how far a sweep is; of one whose disk is full, as far as it was."""
+        try:
+            return self._in_words(self._desk.status(name))
+        except MachineError:
+            carrier = self._carriers.get(name)
+            if carrier is None or (waiting := carrier.waiting) is None:
+                raise
+            return waiting
 
     def statuses(self) -> list[Status]:
         """Say how far all sweeps are."""
-        return self._desk.statuses()
+        return [self._in_words(status) for status in self._desk.statuses()]
+
+    def _in_words(self, status: Status) -> Status:
+        """Add why a sweep waits, where the disk has taken no note of it."""
+        carrier = self._carriers.get(status.name)
+        if carrier is None or status.state not in ("queued", "running", "damaged"):
+            return status
+        return carrier.waiting or status
 
     def document(self, name: str) -> dict[str, Any]:
         """Give a sweep file as plain values."""
