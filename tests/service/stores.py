@@ -1,12 +1,15 @@
 """Sweeps as runs leave them, made without computing anything: the chunks are missing."""
 
+import json
+import shutil
+import sqlite3
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from sweep import beginning
-from sweep.layout import OK
+from sweep.layout import OK, ledger_file, sweep_file
 from sweep.ledger import BlockRow, Ledger
 from sweep.planning import Plan
 from sweep.state import SweepState
@@ -47,3 +50,17 @@ def finished(workspace: Path, content: dict[str, Any]) -> Path:
     )  # fmt: skip
     ledger.close()
     return folder
+
+
+def copied(folder: Path, name: str) -> Path:
+    """Copy such a sweep under another name, which takes a tenth of the time."""
+    copy = folder.with_name(name)
+    shutil.copytree(folder, copy, copy_function=shutil.copy2)  # with the times of its files
+    text = sweep_file(copy).read_text()
+    sweep_file(copy).write_text(text.replace(json.dumps(folder.name), json.dumps(name)))
+    with sqlite3.connect(ledger_file(copy)) as db:
+        (told,) = db.execute("select value from fact where name = 'summary'").fetchone()
+        summary = json.dumps(json.loads(told) | {"name": name})
+        db.execute("update fact set value = ? where name = 'summary'", (summary,))
+    db.close()
+    return copy
