@@ -124,7 +124,7 @@ class Carrier(threading.Thread):
                     make_room(self._folder, what["extend"], reporter)
             plan = stored_plan(self._folder)
             driver = Driver(plan, self._folder, ledger, owner, reporter)
-            self._why = ""
+            self._why = self._said = ""
             self._state = driver.state
             driver.start()
             self._desk.settled(self.sweep, len(pending))
