@@ -205,9 +205,9 @@ def fifty(folder: Path) -> Iterable[Row]:
     yield f"status of {SWEEPS} sweeps, s", all_, GOALS["status of all"], f"one sweep {one:.2f}"
 
 
-def make_finished(folder: Path) -> None:
-    """Write what the run of a hundred chains leaves, but for its chunks."""
-    plan = Plan(read(chains(100, folder.name)))
+def make_finished(folder: Path, points: int = 100) -> None:
+    """Write what the run of so many chains leaves, but for its chunks."""
+    plan = Plan(read(chains(points, folder.name)))
     beginning.create(plan, folder)
     ledger = Ledger(folder, writable=True)
     for region in plan.regions.values():
