@@ -17,7 +17,16 @@ import numpy as np
 
 from sweep import beginning, extending
 from sweep.durable import sync_folder
-from sweep.layout import SKIPPED, TODO, no_sweep, not_begun, plan_file, trash_folder, wish_file
+from sweep.layout import (
+    SKIPPED,
+    STATUS,
+    TODO,
+    no_sweep,
+    not_begun,
+    plan_file,
+    trash_folder,
+    wish_file,
+)
 from sweep.locating import complete
 from sweep.owning import is_owned
 from sweep.planning import Plan
@@ -25,7 +34,6 @@ from sweep.problems import InputError, NoSweepError, RefusedError
 from sweep.reading import Status, status, statuses, stored_plan
 from sweep.service.lock import ServiceLock
 from sweep.spec import Sweep
-from sweep.state import count_status
 from sweep.summary import check_budget
 from sweep.sweep_file import NAME, read
 from sweep.wishes import Wish, forget_wish, fresh_wish, read_wish, write_wish
@@ -199,8 +207,9 @@ def _wish_for(sweep: Sweep, document: dict[str, Any] | None = None) -> Wish:
     counts = {}
     if document is not None:
         everywhere = [slice(None)] * len(sweep.dims)
-        status_of = np.where(sweep.wanted(everywhere), TODO, SKIPPED)
-        counts = count_status(status_of)
+        todo = int(np.count_nonzero(sweep.wanted(everywhere)))
+        found = {STATUS[TODO]: todo, STATUS[SKIPPED]: sweep.size - todo}
+        counts = {name: n for name, n in found.items() if n}
     return fresh_wish(sweep.name, sweep.model.name, sweep.run.priority, counts, document)
 
 
