@@ -117,7 +117,7 @@ class Killer:
             done, due = self.done(), time.monotonic() > self._killed_at + self._worker_every
             if self.schedule and done >= self.schedule[0][0] * blocks:
                 getattr(self, f"_{self.schedule.pop(0)[1]}")()
-            elif due and done > self._done_then:  # else a slow machine would not get anywhere
+            elif due and done >= self._done_then + blocks // 100:  # a slow machine gets on, too
                 self._kill_worker()
             self._look_after_cut()
             self.start_workers()
