@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from contextlib import ExitStack
 
 import dask
@@ -18,6 +19,8 @@ TRY_SECONDS = 5.0
 """How long an attempt to connect may take, and how often the cluster is looked at."""
 PATIENCE = 2
 """How often a scheduler may fail to answer in time before it counts as gone."""
+STALL_SECONDS = 30.0
+"""A clock that is set back further than this stops Dask's streams for too long."""
 
 
 class Link:
@@ -103,8 +106,13 @@ class Link:
 
     def _keep(self) -> None:
         """Look at the cluster now and then, and for one while there is none."""
-        silent = 0
+        silent, clock = 0, _clock()
         while not self._over.is_set():
+            before, clock = clock, _clock()
+            if clock < before - STALL_SECONDS and self._client is not None:
+                # what Dask was about to send waits until the clock shows the old time again
+                log.warning("the clock was set back; connecting to the cluster anew")
+                self._client = None
             client = self._client
             if client is None:
                 self._disconnect()
@@ -123,3 +131,8 @@ class Link:
         except (SweepError, OSError, TimeoutError) as error:
             self.fault = f"the scheduler {self.scheduler} does not answer"
             log.debug("%s", error)
+
+
+def _clock() -> float:
+    """Compare the clock on the wall with one that nobody sets."""
+    return time.time() - time.monotonic()
