@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 TWO    := -n 2 --dist loadfile --no-loadscope-reorder  # conftest.py puts long files first
 
-.PHONY: demo test test-long check bench minimum clean
+.PHONY: demo test test-long chaos check bench minimum clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -23,6 +23,9 @@ test: $(STAMP)  ## the quick form of all tests
 test-long: $(STAMP) minimum  ## every test, the long forms too
 	$(BIN)/python -m compileall -q models sweep dashboards
 	$(BIN)/python -m pytest -q
+
+chaos: $(STAMP)  ## the service under a killer, with a count of what it survived
+	$(BIN)/python -m pytest -q -s tests/service/test_chaos.py
 
 check: $(STAMP)  ## lint and types
 	$(BIN)/ruff check .
