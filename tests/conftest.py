@@ -11,7 +11,7 @@ import pytest
 import threadpoolctl
 from distributed import Client
 
-from tests import effort
+from tests import effort, kept_processes
 
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")  # for what is loaded from here on, worker processes too
@@ -84,4 +84,7 @@ def client(plugin_folder: Path) -> Iterator[Client]:
     with ExitStack() as stack:
         with found(plugin_folder):
             one = stack.enter_context(connect(None, 2, dashboard=False))
+        if not effort.LONG:
+            one.run(kept_processes.keep)
+            stack.enter_context(kept_processes.lent())
         yield one

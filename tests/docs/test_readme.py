@@ -5,7 +5,8 @@ How a document marks its blocks:
 * `<!-- file: name -->` before a block: it is written to that file; a further block of the
   same name is added to it.
 * bash blocks run line by line, in order, in one folder; `# exit code 2` at the end of a
-  line says what to expect, if not 0.
+  line says what to expect, if not 0. In the quick form a plain `modesweep` is called in this
+  process, and what it runs goes to the cluster of all tests.
 * python blocks run as scripts, in order, in the same folder.
 * `<!-- checked -->` before a text block: each of its lines is a line of what the last block
   printed. Numbers may differ by rounding; `...` stands for anything.
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -25,6 +27,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from distributed import Client
+
+from tests import effort
+from tests.commands import run_here
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = (
@@ -35,8 +41,11 @@ BLOCK = re.compile(r"^(?:<!-- ([^\n]*?) -->\n)?```(\w+)\n(.*?)^```$", re.MULTILI
 EXIT_CODE = re.compile(r"\s+#\s*exit code (\d+)(?:, or (\d+))?[^#]*$")
 LEFT_OUT = (
     "eval ", "make ", "git clone", "pip install", "dask ", "modesweep run argon.toml --scheduler",
+    "modesweep serve", "modesweep submit", "modesweep watch",
 )  # fmt: skip
 """Lines that a block marked as not run may hold."""
+SHELL = re.compile(r"[|&;<>]\s|--workers")
+"""Lines with these words want a shell, or workers of their own."""
 NUMBER = re.compile(r"[-+]?\d+\.\d*(?:[eE][-+]?\d+)?")
 SECONDS = 60
 SCRIPT = f"""#!{sys.executable} -P
@@ -59,6 +68,8 @@ class Desk:
     """A folder where a reader types, with `modesweep` on the path."""
 
     folder: Path
+    scheduler: str = ""
+    """Where lines may run that need no process of their own; empty: each has one."""
     printed: str = ""
     written: set[str] = field(default_factory=set)
 
@@ -93,7 +104,10 @@ class Desk:
                     f"{sys.executable} -m pip install --quiet --no-index --no-deps "
                     "--no-build-isolation --target plugins ."
                 )
-            self.call(["bash", "-c", line], expected, line)
+            if self.scheduler and line.startswith("modesweep ") and not SHELL.search(line):
+                self.call_here(line, expected)
+            else:
+                self.call(["bash", "-c", line], expected, line)
 
     def run_script(self, text: str) -> None:
         self.printed = ""
@@ -107,9 +121,19 @@ class Desk:
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             preexec_fn=one_core,
         )  # fmt: skip
-        assert done.returncode in expected, f"{shown}\n{done.stdout}"
-        assert "Warning" not in done.stdout, done.stdout
-        self.printed += done.stdout
+        self.note(done.returncode, done.stdout, expected, shown)
+
+    def call_here(self, line: str, expected: set[int]) -> None:
+        _, *words = shlex.split(line)
+        if words[0] == "run":
+            words += ["--scheduler", self.scheduler]
+        done = run_here(*words, cwd=self.folder, COLUMNS="200")
+        self.note(done.returncode, done.stdout + done.stderr, expected, line)
+
+    def note(self, code: int, printed: str, expected: set[int], shown: str) -> None:
+        assert code in expected, f"{shown}\n{printed}"
+        assert "Warning" not in printed, printed
+        self.printed += printed
 
 
 def one_core() -> None:
@@ -157,8 +181,10 @@ def same(expected: list[str], found: list[str]) -> bool:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
-def test_what_a_document_says_works(document: str, tmp_path: Path) -> None:
-    desk = Desk(tmp_path)
+def test_what_a_document_says_works(document: str, tmp_path: Path, client: Client) -> None:
+    own_models = "pip install ." in (ROOT / document).read_text()  # found by new processes only
+    here = not effort.LONG and not own_models
+    desk = Desk(tmp_path, client.scheduler.address if here else "")
     for block in blocks(document):
         if block.mark.startswith("not run:"):
             assert all(line.startswith(LEFT_OUT) for line in lines_of(block.text)), block.text

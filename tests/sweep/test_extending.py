@@ -78,7 +78,7 @@ def test_nothing_stored_is_computed_or_written_again(
     ordered: list[tuple[str, int]] = []
     submit = sweep.graph.Window.submit
 
-    def noted(self: Any, order: Any) -> None:
+    def noted(self: Any, order: Any, place: float) -> None:
         box = self._plan.regions[order.region].box(order.block)
         shape = [s.stop - s.start for s in box]
         points = (
@@ -92,7 +92,7 @@ def test_nothing_stored_is_computed_or_written_again(
             ordered.extend(
                 (order.region, int(i[axis]) + box[axis].start) for i in np.argwhere(points)
             )
-        submit(self, order)
+        submit(self, order, place)
 
     monkeypatch.setattr(sweep.graph.Window, "submit", noted)
     sweep.extend(slabs, {"layers": [5]}, scheduler=client)
