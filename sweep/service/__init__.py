@@ -7,7 +7,9 @@
     service.py      all sweeps of a workspace
     reporting.py    what is said of them in logs and notes
     routes.py       what can be asked over HTTP: one table, also the OpenAPI file
-    handlers.py     answers to it
+    guarding.py     who asks, before anything else
+    handlers.py     answers over HTTP, made by answers.py to questions.py
+    pages.py        for browsers
     security.py     who may ask
     serving.py      the process
 

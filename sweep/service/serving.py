@@ -23,7 +23,8 @@ from sweep.layout import service_file, service_folder
 from sweep.owning import boot_id
 from sweep.problems import InputError
 from sweep.service.answers import remove_exports
-from sweep.service.handlers import THREADS, House, Nothing, rules
+from sweep.service.guarding import THREADS, House
+from sweep.service.handlers import Nothing, rules
 from sweep.service.security import Gate, private_folder, token_of
 from sweep.service.service import Service
 

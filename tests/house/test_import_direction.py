@@ -28,7 +28,12 @@ ONLY_IN = {
         "sweep/service/link.py",
         "sweep/service/carrying.py",
     ),
-    "tornado": ("sweep/service/handlers.py", "sweep/service/serving.py"),
+    "tornado": (
+        "sweep/service/guarding.py",
+        "sweep/service/handlers.py",
+        "sweep/service/pages.py",
+        "sweep/service/serving.py",
+    ),
     "zarr": ("sweep/store.py",),
     "xarray": (
         "sweep/queries/querying.py",

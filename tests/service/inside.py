@@ -12,7 +12,8 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
-from sweep.service.handlers import House, Nothing, rules
+from sweep.service.guarding import House
+from sweep.service.handlers import Nothing, rules
 from sweep.service.security import Gate, Rates, private_folder, token_of
 from sweep.service.service import Service
 from sweep.service.serving import Address

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 import pytest
 from tornado.web import RequestHandler
 
-from sweep.service.handlers import Api, Login, Page, rules
+from sweep.service.handlers import Api, rules
+from sweep.service.pages import Login, Page
 from sweep.service.routes import BASE, ROUTES, openapi
 from tests.faults.tools import wait
 from tests.service.inside import Inside
