@@ -19,8 +19,9 @@ from sweep import planning
 from sweep.comparison.verifying import repair
 from sweep.documents import to_toml
 from sweep.ledger import BlockRow, Ledger
+from tests.commands import run_here
 from tests.faults.test_killed_owner import killed
-from tests.faults.tools import COMMAND, SMALL_BLOCKS, document, may_mount, modesweep, results
+from tests.faults.tools import COMMAND, SMALL_BLOCKS, document, may_mount, results
 
 pytestmark = pytest.mark.usefixtures("plugin")
 
@@ -257,8 +258,9 @@ def test_a_damaged_ledger_is_named_and_the_remedy_that_is_told_helps(
         file.seek(4096)
         file.write(b"\xff" * 4096 * 3)
 
-    code, out = modesweep("retry", disk)
-    assert (code, "Traceback" in out) == (5, False), out
+    told = run_here("retry", disk)
+    out = told.stdout + told.stderr
+    assert (told.returncode, "Traceback" in out) == (5, False), out
     for look in (sweep.status, sweep.retry):
         with pytest.raises(sweep.MachineError, match=r"move away all files ledger\.sqlite\*"):
             look(disk)
@@ -298,9 +300,10 @@ def test_a_damaged_chunk_is_found_on_reading(disk: Path, damage: str, seed: int)
 def test_a_query_names_a_damaged_chunk_in_words(disk: Path) -> None:
     one_bit(disk / "data.zarr" / "square" / "c" / "3", random.Random(1))
 
-    code, out = modesweep("query", disk, "square > 100")
+    told = run_here("query", disk, "square > 100")
 
-    assert code == 2
+    out = told.stdout + told.stderr
+    assert told.returncode == 2
     assert "Traceback" not in out
     assert "chunk of square is damaged" in out
     assert "--repair" in out

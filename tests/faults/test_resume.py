@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import sweep
 from sweep.messages import Order
 from sweep.owning import Ownership
 from sweep.worker import run_block
+from tests.commands import run_here
 from tests.faults.tools import (
     SMALL_BLOCKS,
     children_of,
@@ -41,6 +43,7 @@ class Held:
 
     def __init__(self, folder: Path, workers: int) -> None:
         self._gate = folder / "gate"
+        self._file = folder / f"{POINTS['name']}.toml"
         self.content = {**POINTS, "fixed": {"gate": str(self._gate), "at": 30}}
         self.workspace = folder / "results"
         self.path = self.workspace / "points"
@@ -48,17 +51,18 @@ class Held:
         self.start = partial(start, self.content, folder, *options, command=SMALL_BLOCKS)
         self.process = self.start()
 
+    def again(self, client: Client) -> subprocess.CompletedProcess[str]:
+        """Give the same command, on the cluster of all tests."""
+        address = client.scheduler.address
+        return run_here("run", self._file, "--workspace", self.workspace, "--scheduler", address)
+
     def let_go(self) -> None:
         self._gate.touch()
 
 
 @pytest.mark.parametrize(
     ("blocks", "workers"),
-    [
-        pytest.param(0, 2, marks=pytest.mark.long),
-        (2, 1),
-        pytest.param(9, 2, marks=pytest.mark.long),
-    ],
+    [pytest.param(*case, marks=pytest.mark.long) for case in ((0, 2), (2, 1), (9, 2))],
 )
 def test_a_run_killed_with_all_its_processes_goes_on(
     tmp_path: Path, quiet: dict[str, bytes], client: Client, blocks: int, workers: int
@@ -109,7 +113,7 @@ def test_a_killed_worker_costs_nothing(tmp_path: Path, quiet: dict[str, bytes]) 
 
 
 def test_ctrl_c_stops_quietly_and_the_same_command_goes_on(
-    tmp_path: Path, quiet: dict[str, bytes]
+    tmp_path: Path, quiet: dict[str, bytes], client: Client
 ) -> None:
     held = Held(tmp_path, 1)
     wait_for_blocks(held.path, 2)
@@ -121,7 +125,7 @@ def test_ctrl_c_stops_quietly_and_the_same_command_goes_on(
     assert "Traceback" not in out
     assert not sweep.status(held.path).complete
     held.let_go()
-    assert finish(held.start())[0] == 0
+    assert held.again(client).returncode == 0
     assert results(held.path) == quiet
 
 
