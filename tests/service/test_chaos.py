@@ -276,8 +276,8 @@ def test_hundreds_of_blocks_under_a_killer_are_those_of_a_quiet_run(
         seed, hosts, far, served, tmp_path / "diary", schedule, workers=3, worker_every=2.0
     )
 
-    count = check_chaos(tmp_path, client, killer, served, points=900)
+    count = check_chaos(tmp_path, client, killer, served, points=600)
 
     assert (count.service_kills, count.scheduler_kills, count.cuts) == (3, 1, 1)
     assert count.blocks >= 200
-    assert count.worker_kills >= 10
+    assert count.worker_kills >= 5
