@@ -46,9 +46,12 @@ class Driver:
     """The owner's side of a running sweep."""
 
     def __init__(
-        self, plan: Plan, folder: Path, ledger: Ledger, owner: Ownership, progress: Progress
-    ) -> None:
+        self, plan: Plan, folder: Path, ledger: Ledger, owner: Ownership, progress: Progress,
+        code: str = "",
+    ) -> None:  # fmt: skip
         self.plan = plan
+        self._code = code
+        """Which state of the models' code the workers are to use; "": as it is now."""
         self.path = folder
         """As the user named it."""
         self.folder = folder.resolve()
@@ -113,7 +116,9 @@ class Driver:
         if self.state.begun(name, block):
             only = self.state.left(name, block).tobytes()
         generation = self.owner.generation
-        return Order(str(self.folder), generation, name, block, self.serial(), only=only)
+        return Order(
+            str(self.folder), generation, name, block, self.serial(), only=only, code=self._code
+        )
 
     def serial(self) -> int:
         """Give a number that no other order has."""

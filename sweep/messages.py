@@ -45,6 +45,8 @@ class Order:
     The others keep what is stored."""
     alone: bool = False
     """Compute each point by itself: one of them has killed a worker."""
+    code: str = ""
+    """Names a state of the models' code: it is loaded afresh where another was named before."""
 
     @property
     def name(self) -> str:

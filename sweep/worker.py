@@ -106,7 +106,7 @@ def _ordered(plan: Plan, region: Region, order: Order) -> Points:
 def _computed(sweep: OpenSweep, order: Order, points: Points, note: InHand) -> Receipt:
     board = _board(sweep, sweep.plan.regions[order.region], order, points)
     process = slot()
-    process.renew_for((order.folder, order.generation))
+    process.renew_for(order.code or (order.folder, order.generation))
     Filling(board, points, process, sweep.folder, order, note).run()
     return _commit(sweep, order, board, process.kernel, note)
 
@@ -179,7 +179,7 @@ def run_part(order: Order, start: int, stop: int) -> Partial:
 def _part(sweep: OpenSweep, region: Region, order: Order, run: Part) -> Partial:
     points = list(sweep.plan.block_points(region, order.block))
     process = slot()
-    process.renew_for((order.folder, order.generation))
+    process.renew_for(order.code or (order.folder, order.generation))
     request = request_of(sweep.plan, sweep.folder, region, points, (Unit((0,), run),))
     request = replace(request, partial=True)
     failure: Failure | None = None

@@ -27,6 +27,7 @@ FOLLOW_SECONDS = 1.0
 PATIENCE_SECONDS = 30.0
 """How long a service may be away while it is followed."""
 MOST_ROWS = 1_000_000
+LARGEST_FILE = 8 * 2**20
 NO_NAME = re.compile(r"[^A-Za-z0-9_ .-]")
 """What the name of a file may not hold in messages of a service."""
 
@@ -96,6 +97,12 @@ class Verbs:
             name, kind, text = "sweep", "json", json.dumps(documents.load(file).content)
         else:
             name, kind, text = documents.text_of(Path(file))
+        if len(text.encode()) > LARGEST_FILE:
+            msg = (
+                f"{name} is larger than {LARGEST_FILE // 2**20} MiB, which no service takes. "
+                "Write long axes as ranges, or run it where the workspace lies."
+            )
+            raise InputError(msg)
         asked = {"file": NO_NAME.sub("_", name)[:200]}
         with self.connection.reply(
             "POST", "/sweeps", asked, text.encode(), f"application/{kind}"

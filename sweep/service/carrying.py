@@ -8,6 +8,7 @@ import logging
 import os
 import shutil
 import threading
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,6 +30,8 @@ from sweep.state import SweepState
 from sweep.steering import Share, Steering
 from sweep.sweep_file import read
 
+SAME_CODE = uuid.uuid4().hex
+"""The models' code as it was when the service started."""
 TRY_SECONDS = 5.0
 """How often something is tried again that may mend itself."""
 PROBE_BYTES = 4 * 2**20
@@ -123,7 +126,11 @@ class Carrier(threading.Thread):
                 else:
                     make_room(self._folder, what["extend"], reporter)
             plan = stored_plan(self._folder)
-            driver = Driver(plan, self._folder, ledger, owner, reporter)
+            # several sweeps take turns on a worker: they share its numerics process, but what
+            # is tried again may have been mended meanwhile
+            again = any("retry" in what for what in pending)
+            code = uuid.uuid4().hex if again else SAME_CODE
+            driver = Driver(plan, self._folder, ledger, owner, reporter, code)
             self._why = self._said = ""
             self._state = driver.state
             driver.start()

@@ -147,7 +147,7 @@ def serve(service: Service, address: Address) -> None:
     token = token_of(service.workspace)
     if address.certificate is not None:  # clients of this workspace trust it
         own = service_folder(service.workspace) / "certificate.pem"
-        write_files({own: address.certificate.read_bytes()})
+        write_files({own: address.certificate.read_bytes()}, private=True)
     sockets = _sockets(address)
     port = sockets[0].getsockname()[1]
     gate = Gate(token, address.hosts(port), secure=tls is not None)
