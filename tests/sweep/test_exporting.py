@@ -132,13 +132,18 @@ def test_missing_points_are_nan(stores: Path, tmp_path: Path) -> None:
         assert np.isnan(data[name].values).tolist() == failed.values.tolist()
 
 
-@pytest.mark.parametrize("format", ["netcdf", pytest.param("csv", marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    ("format", "select"),
+    [("netcdf", {"surface": ["111"], "relaxed": [True]}),
+     *(pytest.param(f, {}, marks=pytest.mark.long) for f in ("netcdf", "csv"))],
+)  # fmt: skip
 def test_a_slab_at_a_time_gives_the_same_file(
-    stores: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format: str
-) -> None:
+    stores: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format: str,
+    select: dict[str, Any],
+) -> None:  # fmt: skip
     """A slab is a few whole chunks; with one of one element, a chunk at a time."""
     out = tmp_path / "whole"
-    whole = sweep.export("slab", out, format=format, workspace=stores)
+    whole = sweep.export("slab", out, format=format, workspace=stores, select=select)
     sizes: list[tuple[int, int]] = []
     load = Field.values
 
@@ -152,8 +157,9 @@ def test_a_slab_at_a_time_gives_the_same_file(
     monkeypatch.setattr(Field, "values", spy)
     variables = ["frequency", "mode_kind", "k_label", "bulk_band"]
     pieces = sweep.export(
-        "slab", tmp_path / "pieces", format=format, workspace=stores, variables=variables
-    )
+        "slab", tmp_path / "pieces", format=format, workspace=stores, variables=variables,
+        select=select,
+    )  # fmt: skip
 
     along_axes = max(sweep.open("slab", stores).sizes.values())  # coordinates are loaded whole
     assert max(size for size, _ in sizes) <= along_axes

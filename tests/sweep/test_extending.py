@@ -294,12 +294,14 @@ def test_every_chunk_belongs_to_the_block_of_its_cell(slabs: Path, client: Clien
 
 
 @pytest.mark.parametrize(
-    ("layers", "seconds"),
-    [(40, 0.01), *(pytest.param(70, s, marks=pytest.mark.long) for s in (1e-3, 0.05))],
-)
+    ("layers", "wavevectors", "seconds"),
+    [(40, [20, 25, 45, 10], 0.01),
+     *(pytest.param(70, [40, 50, 90, 20], s, marks=pytest.mark.long) for s in (1e-3, 0.05))],
+)  # fmt: skip
 def test_a_sweep_that_is_cut_along_k_grows_in_both(
-    tmp_path: Path, client: Client, monkeypatch: pytest.MonkeyPatch, layers: int, seconds: float
-) -> None:
+    tmp_path: Path, client: Client, monkeypatch: pytest.MonkeyPatch,
+    layers: int, wavevectors: list[int], seconds: float,
+) -> None:  # fmt: skip
     """New points may have more wavevectors, and longer grains than the cutting was made for."""
     for name in ("MOST_SECONDS", "BLOCK_SECONDS"):
         monkeypatch.setattr(planning, name, seconds)
@@ -307,14 +309,14 @@ def test_a_sweep_that_is_cut_along_k_grows_in_both(
     document: dict[str, Any] = {
         "modesweep": 1, "name": "cut", "model": "slab", "outputs": ["frequency", "surface_weight"],
         "fixed": {"cutoff": 2.0, "relaxed": False},
-        "axes": {"layers": [layers], "k_points": [40, 50]},
+        "axes": {"layers": [layers], "k_points": wavevectors[:2]},
     }  # fmt: skip
     path = sweep.run(document, workspace=tmp_path, scheduler=client).path
     region = stored_plan(path).regions["modes"]
     assert 0 < region.cut_chunk < 32, "grains of thin slabs are longer than a block"
 
-    sweep.extend(path, {"layers": [5], "k_points": [90, 20]}, scheduler=client)
+    sweep.extend(path, {"layers": [5], "k_points": wavevectors[2:]}, scheduler=client)
 
-    axes = {"layers": [layers, 5], "k_points": [40, 50, 90, 20]}
+    axes = {"layers": [layers, 5], "k_points": wavevectors}
     assert sweep.status(path).complete
     assert results(path) == fresh({**document, "axes": axes}, tmp_path, client)

@@ -403,14 +403,25 @@ CONDITIONS = {
 }
 
 
-FINE = ("frequency between 0.2 and 0.22", "mode_kind == 'below' and frequency > 1")
-"""Conditions of the quick form that are also asked slab by slab."""
+QUICK = (
+    (500, "frequency between 0.2 and 0.22"), (500, "mode_kind == 'below' and frequency > 1"),
+    *((2**21, c) for c in (
+        "frequency between 1.1 and 1.15 and surface_weight > 0.5", "not frequency < 3",
+        "frequency < 99 or not surface_weight > 0", "frequency > 99",
+        "frequency > bulk_band + 1 and edge == 'high'", "mode > n_modes + 3 and surface_weight > 0",
+        "frequency * 2 - surface_weight < 0.1", "k_label == 'M' and frequency < 0.1",
+    )),
+)  # fmt: skip
+"""Slab by slab, and all at once."""
 
 
 @pytest.mark.parametrize(
     ("elements", "condition"),
-    [(2**21, c) for c in CONDITIONS]
-    + [pytest.param(500, c, marks=[] if c in FINE else pytest.mark.long) for c in CONDITIONS],
+    [
+        pytest.param(n, c, marks=[] if (n, c) in QUICK else pytest.mark.long)
+        for n in (2**21, 500)
+        for c in CONDITIONS
+    ],
 )
 def test_the_index_changes_what_is_read_and_not_what_is_found(
     store: Path, reads: Reads, monkeypatch: pytest.MonkeyPatch, condition: str, elements: int
@@ -427,7 +438,8 @@ def test_the_index_changes_what_is_read_and_not_what_is_found(
 
 @pytest.mark.parametrize(
     "select",
-    [{"adlayer_mass_ratio": 3.0}, {"layers": [5, 3]}, {"k": [3, 4], "mode": 2},
+    [pytest.param({"adlayer_mass_ratio": 3.0}, marks=pytest.mark.long),
+     pytest.param({"layers": [5, 3]}, marks=pytest.mark.long), {"k": [3, 4], "mode": 2},
      {"adlayer_mass_ratio": [6.0, 0.1, 3.0], "material": "Xe"}],
     ids=str,
 )  # fmt: skip
