@@ -22,7 +22,7 @@ test: $(STAMP)  ## the quick form of all tests
 
 test-long: $(STAMP) minimum  ## every test, the long forms too
 	$(BIN)/python -m compileall -q models sweep dashboards
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q $(TWO)
 
 chaos: $(STAMP)  ## the service under a killer, with a count of what it survived
 	$(BIN)/python -m pytest -q -s tests/service/test_chaos.py

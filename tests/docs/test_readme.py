@@ -1,4 +1,4 @@
-"""Everything that README.md and three pages of docs/ say can be typed is typed here.
+"""Everything that README.md and four pages of docs/ say can be typed is typed here.
 
 How a document marks its blocks:
 
@@ -17,9 +17,11 @@ How a document marks its blocks:
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -36,11 +38,14 @@ ROOT = Path(__file__).parents[2]
 DOCUMENTS = (
     "README.md", pytest.param("docs/daily-work.md", marks=pytest.mark.long),
     "docs/write-a-model.md", "docs/impurities.md",
+    pytest.param("docs/service.md", marks=pytest.mark.long),
 )  # fmt: skip
 BLOCK = re.compile(r"^(?:<!-- ([^\n]*?) -->\n)?```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 EXIT_CODE = re.compile(r"\s+#\s*exit code (\d+)(?:, or (\d+))?[^#]*$")
 LEFT_OUT = (
     "eval ", "make ", "git clone", "pip install", "dask ", "modesweep run argon.toml --scheduler",
+    "modesweep serve &", "modesweep submit argon.toml", "modesweep watch argon-adsorbed",
+    "ssh ", "curl ", "modesweep ls --server",
     "modesweep serve", "modesweep submit", "modesweep watch",
 )  # fmt: skip
 """Lines that a block marked as not run may hold."""
@@ -180,11 +185,19 @@ def same(expected: list[str], found: list[str]) -> bool:
     return all(float(a) == pytest.approx(float(b), rel=1e-5, abs=1e-7) for a, b in pairs)
 
 
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """A folder where nothing is left running, whatever a document has started there."""
+    yield tmp_path
+    for told in tmp_path.glob("*/service.json"):
+        os.kill(json.loads(told.read_text())["pid"], signal.SIGTERM)
+
+
 @pytest.mark.parametrize("document", DOCUMENTS)
-def test_what_a_document_says_works(document: str, tmp_path: Path, client: Client) -> None:
+def test_what_a_document_says_works(document: str, folder: Path, client: Client) -> None:
     own_models = "pip install ." in (ROOT / document).read_text()  # found by new processes only
     here = not effort.LONG and not own_models
-    desk = Desk(tmp_path, client.scheduler.address if here else "")
+    desk = Desk(folder, client.scheduler.address if here else "")
     for block in blocks(document):
         if block.mark.startswith("not run:"):
             assert all(line.startswith(LEFT_OUT) for line in lines_of(block.text)), block.text
