@@ -17,11 +17,13 @@ from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 from distributed import Client
 
 import sweep
 from sweep import steering
+from sweep.layout import TODO
 from sweep.ledger import Ledger
 from sweep.problems import SweepError
 from sweep.reading import stored_plan
@@ -52,10 +54,10 @@ class Counts:
     survived: int = 0
     repeated_points: int = 0
     repeated_blocks: int = 0
-    kept_blocks_repeated: int = 0
-    """Blocks that were in the ledger when the service was killed, and were begun after that."""
+    kept_points_repeated: int = 0
+    """Points that the ledger had when the service was killed, and that were begun after that."""
     allowed: int = 0
-    """Repeated blocks: a window for each fault."""
+    """Repeated blocks: the window for each loss of all, a slot's part of it for each worker."""
     seconds: float = 0.0
 
     @property
@@ -95,8 +97,8 @@ class Killer:
         self._cut_off = ""
         """Address of the worker that is cut off."""
         self._killed_at, self._done_then = time.monotonic(), 0
-        self.kept: list[tuple[int, set[int]]] = []
-        """At each kill of the service: lines of the diary, and blocks in the ledger."""
+        self.kept: list[tuple[int, set[float]]] = []
+        """At each kill of the service: lines of the diary, and points that the ledger has."""
 
     def done(self) -> int:
         """Count the blocks that are finished, as the ledger has them."""
@@ -144,8 +146,7 @@ class Killer:
     def _kill_service(self) -> None:
         self._served.kill()
         lines = len(self.diary.read_text().splitlines())
-        with closing(Ledger(self._folder)) as ledger:
-            self.kept.append((lines, {row.cell[0] for row in ledger.blocks()}))
+        self.kept.append((lines, kept_points(self._folder)))
         self.counts.service_kills += 1
         self._served.start()
 
@@ -228,15 +229,24 @@ def check_chaos(
     count.points, count.blocks = points, blocks
     count.repeated_points = len(lines) - points
     count.repeated_blocks = len({block_of[x] for x, n in begun.items() if n > 1})
-    count.kept_blocks_repeated = sum(
-        len(done & {block_of[x] for x in lines[start:]}) for start, done in killer.kept
+    count.kept_points_repeated = sum(
+        len(kept.intersection(lines[start:])) for start, kept in killer.kept
     )
-    count.allowed = count.faults * steering.WINDOW * (killer.workers + 1)
+    of_all, of_one = count.service_kills + count.scheduler_kills, count.worker_kills + count.cuts
+    count.allowed = steering.WINDOW * (of_all * (killer.workers + 1) + of_one)
     count.survived = count.faults
     count.report()
     assert count.repeated_blocks <= count.allowed
-    assert count.kept_blocks_repeated == 0
+    assert count.kept_points_repeated == 0
     return count
+
+
+def kept_points(folder: Path) -> set[float]:
+    """Give the points that the ledger has; a block that was cut may have some of its own."""
+    (region,) = stored_plan(folder).regions.values()
+    with closing(Ledger(folder)) as ledger:
+        rows = [(region.box(region.block_in(row.cell))[0], row.status) for row in ledger.blocks()]
+    return {float(box.start + i) for box, status in rows for i in np.flatnonzero(status != TODO)}
 
 
 def blocks_by_point(folder: Path) -> dict[float, int]:
