@@ -146,6 +146,7 @@ def test_surface_modes_of_ashkins_crystal_go_missing_one_by_one(
     assert (bulk > 12).all()
 
 
+@pytest.mark.long
 def test_adatoms_attract_by_the_seventh_power_of_their_distance() -> None:
     def energy(separation: list[int]) -> float:
         at = {"separation": separation, "host": {"springs": [{"along": 1.0, "across": 0.5}]}}
