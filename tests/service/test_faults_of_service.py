@@ -375,6 +375,7 @@ def test_sweeps_of_an_older_version_are_listed_and_gone_on_with(
 # --- kills ----------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_a_kill_before_the_first_block_and_one_of_the_whole_group_lose_nothing(
     tmp_path: Path, own: Served, client: Client
 ) -> None:
