@@ -7,7 +7,8 @@ How a document marks its blocks:
 * bash blocks run line by line, in order, in one folder; `# exit code 2` at the end of a
   line says what to expect, if not 0. In the quick form a plain `modesweep` is called in this
   process, and what it runs goes to the cluster of all tests.
-* python blocks run as scripts, in order, in the same folder.
+* python blocks run as scripts, in order, in the same folder; in the quick form in this
+  process, unless they need one of their own.
 * `<!-- checked -->` before a text block: each of its lines is a line of what the last block
   printed. Numbers may differ by rounding; `...` stands for anything.
 * `<!-- not run: reason -->` before a block: it is left out.
@@ -17,9 +18,12 @@ How a document marks its blocks:
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import re
+import runpy
 import shlex
 import signal
 import subprocess
@@ -118,7 +122,17 @@ class Desk:
         self.printed = ""
         script = self.folder / "block.py"
         script.write_text(text)
-        self.call([sys.executable, script.name], {0}, text)
+        if self.scheduler and "__main__" not in text:
+            self.run_here(script)
+        else:
+            self.call([sys.executable, script.name], {0}, text)
+
+    def run_here(self, script: Path) -> None:
+        out = io.StringIO()
+        with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out):
+            patch.chdir(self.folder)
+            runpy.run_path(str(script))
+        self.note(0, out.getvalue(), {0}, script.name)
 
     def call(self, command: list[str], expected: set[int], shown: str) -> None:
         done = subprocess.run(
