@@ -53,6 +53,7 @@ LEFT_OUT = (
     "modesweep serve", "modesweep submit", "modesweep watch",
 )  # fmt: skip
 """Lines that a block marked as not run may hold."""
+QUOTED = re.compile(r"'[^']*'")
 SHELL = re.compile(r"[|&;<>]\s|--workers")
 """Lines with these words want a shell, or workers of their own."""
 NUMBER = re.compile(r"[-+]?\d+\.\d*(?:[eE][-+]?\d+)?")
@@ -113,7 +114,11 @@ class Desk:
                     f"{sys.executable} -m pip install --quiet --no-index --no-deps "
                     "--no-build-isolation --target plugins ."
                 )
-            if self.scheduler and line.startswith("modesweep ") and not SHELL.search(line):
+            if (
+                self.scheduler
+                and line.startswith("modesweep ")
+                and not SHELL.search(QUOTED.sub("", line))
+            ):
                 self.call_here(line, expected)
             else:
                 self.call(["bash", "-c", line], expected, line)
