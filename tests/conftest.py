@@ -21,11 +21,12 @@ PLUGIN = Path(__file__).parent / "plugin"
 
 
 HEAVY = (
-    "docs/test_readme.py", "sweep/test_extending.py", "sweep/test_verifying.py",
-    "cli/test_commands.py", "faults/test_owners.py", "sweep/test_range_index.py",
-    "faults/test_resume.py", "faults/test_damaged_disk.py", "sweep/test_differing.py",
-    "faults/test_same_bytes.py", "faults/test_killed_owner.py", "faults/test_cluster.py",
-    "sweep/test_joining.py", "contracts/test_models.py", "faults/test_killed_workers.py",
+    "docs/test_readme.py", "sweep/test_extending.py", "faults/test_resume.py",
+    "cli/test_commands.py", "faults/test_damaged_disk.py", "sweep/test_verifying.py",
+    "faults/test_owners.py", "sweep/test_range_index.py", "contracts/test_models.py",
+    "sweep/test_exporting.py", "sweep/test_querying.py", "sweep/test_differing.py",
+    "faults/test_killed_workers.py", "faults/test_cluster.py", "faults/test_killed_owner.py",
+    "faults/test_same_bytes.py", "sweep/test_store.py", "examples/test_examples.py",
 )  # fmt: skip
 """The files that take longest, the longest first."""
 
