@@ -563,7 +563,8 @@ def test_too_many_parameters_are_refused(intruder: Intruder) -> None:
     many = intruder.api("GET", "/sweeps/chains/query", {f"x{i}": "" for i in range(900)})
     assert_problem(many, 422)
     assert "And 881 more." in many.told["detail"]
-    assert intruder.api("GET", "/sweeps", {f"x{i}": "" for i in range(5000)}).status == 400
+    # Tornado itself refuses so many since 6.5
+    assert intruder.api("GET", "/sweeps", {f"x{i}": "" for i in range(5000)}).status in (400, 422)
     for query in (
         {"select": ["mass_ratio=1"] * 201, "where": "1"},
         {"where": ["1"] * 900}, {"vars": ["x"] * 101, "where": "1"}, {"where": "x" * 10_001},
