@@ -21,7 +21,9 @@ PLUGIN = Path(__file__).parent / "plugin"
 
 
 HEAVY = (
-    "docs/test_readme.py", "sweep/test_extending.py", "faults/test_resume.py",
+    "docs/test_readme.py", "sweep/test_extending.py", "service/test_faults_of_service.py",
+    "faults/test_resume.py", "service/test_intruders.py", "service/test_chaos.py",
+    "service/test_clients.py",
     "cli/test_commands.py", "faults/test_damaged_disk.py", "sweep/test_verifying.py",
     "faults/test_owners.py", "sweep/test_range_index.py", "contracts/test_models.py",
     "sweep/test_exporting.py", "sweep/test_querying.py", "sweep/test_differing.py",

@@ -41,7 +41,8 @@ from tests.commands import run_here
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = (
     "README.md", pytest.param("docs/daily-work.md", marks=pytest.mark.long),
-    "docs/write-a-model.md", "docs/impurities.md",
+    pytest.param("docs/write-a-model.md", marks=pytest.mark.long),
+    pytest.param("docs/impurities.md", marks=pytest.mark.long),
     pytest.param("docs/service.md", marks=pytest.mark.long),
 )  # fmt: skip
 BLOCK = re.compile(r"^(?:<!-- ([^\n]*?) -->\n)?```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -61,6 +61,7 @@ def layers_that_take(seconds: float) -> int:
     return int(400 * np.sqrt(seconds / min(took)))
 
 
+@pytest.mark.long
 def test_a_reduction_longer_than_the_patience_of_the_scheduler_misses_no_heartbeat(
     tmp_path: Path, strict: Client
 ) -> None:

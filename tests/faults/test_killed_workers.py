@@ -49,6 +49,7 @@ def hosts(tmp_path: Path) -> Iterator[Hosts]:
 # --- workers --------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_all_workers_killed_at_once_cost_nothing(tmp_path: Path, quiet: dict[str, bytes]) -> None:
     """Receipts that nobody has read yet die with them."""
     with connect(None, 2, dashboard=False) as client:
@@ -75,9 +76,8 @@ def states(client: Client) -> Counter[str]:
     return Counter(future.status for future in list(client.futures.values()))
 
 
-@pytest.mark.parametrize(
-    "sign", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.long)]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGTERM])
 def test_a_scheduler_that_comes_back_is_waited_for(
     tmp_path: Path, hosts: Hosts, quiet: dict[str, bytes], sign: signal.Signals
 ) -> None:

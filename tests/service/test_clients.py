@@ -269,6 +269,7 @@ def test_connect_has_the_verbs_of_the_command_line(served: Served) -> None:
         service.sweep("handled")
 
 
+@pytest.mark.long
 def test_what_waits_without_a_service_begins_with_the_next(
     modesweep: Command, tmp_path: Path
 ) -> None:

@@ -165,6 +165,7 @@ os.kill(os.getpid(), 9)
 """
 
 
+@pytest.mark.long
 def test_the_death_of_a_client_right_after_it_has_submitted_changes_nothing(
     tmp_path: Path, served: Served
 ) -> None:
@@ -212,6 +213,7 @@ def test_a_second_service_on_a_workspace_is_refused_in_words(served: Served) -> 
     assert served.ask("GET", "/health").status == 200
 
 
+@pytest.mark.long
 def test_a_sweep_has_one_owner_a_command_or_the_service(
     tmp_path: Path, folder: Path, served: Served
 ) -> None:
@@ -297,6 +299,7 @@ def test_cancel_ends_what_is_being_computed_and_nothing_else(
     assert served.ask("GET", "/sweeps/minutes").status == 404
 
 
+@pytest.mark.long
 def test_a_pause_lets_finish_what_has_begun_and_begins_nothing_more(
     tmp_path: Path, served: Served
 ) -> None:
@@ -322,6 +325,7 @@ def test_a_pause_lets_finish_what_has_begun_and_begins_nothing_more(
     assert begun(diary) == once(150)
 
 
+@pytest.mark.long
 def test_priority_gives_most_of_the_cluster_and_a_small_sweep_passes_a_huge_one(
     tmp_path: Path, served: Served
 ) -> None:
@@ -351,6 +355,7 @@ def test_priority_gives_most_of_the_cluster_and_a_small_sweep_passes_a_huge_one(
 # --- old stores -----------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_sweeps_of_an_older_version_are_listed_and_gone_on_with(
     tmp_path: Path, served: Served
 ) -> None:

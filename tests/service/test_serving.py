@@ -21,6 +21,7 @@ def served(tmp_path: Path) -> Iterator[Served]:
     service.stop()
 
 
+@pytest.mark.long
 def test_a_killed_service_loses_nothing_and_the_next_one_goes_on(
     tmp_path: Path, served: Served, client
 ) -> None:
