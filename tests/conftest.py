@@ -89,5 +89,4 @@ def client(plugin_folder: Path) -> Iterator[Client]:
             one = stack.enter_context(connect(None, 2, dashboard=False))
         if not effort.LONG:
             one.run(kept_processes.keep)
-            stack.enter_context(kept_processes.lent())
         yield one
