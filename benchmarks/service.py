@@ -289,14 +289,7 @@ def summarize(folder: Path) -> None:
     """Leave the summary that the end of a run leaves."""
     plan = stored_plan(folder)
     ledger = Ledger(folder, writable=True)
-    state = SweepState.of(plan, ledger)
-    done, blocks = state.blocks()
-    ledger.summarize(
-        {
-            "name": plan.sweep.name, "model": plan.model.name, "counts": state.counts(),
-            "blocks_done": done, "blocks": blocks, "predicted": state.predicted_seconds(),
-        }
-    )  # fmt: skip
+    ledger.summarize(SweepState.of(plan, ledger).summary())
     ledger.close()
 
 

@@ -73,9 +73,11 @@ class Driver:
 
     def start(self) -> None:
         """Say how far the sweep is."""
-        done, blocks = self.state.blocks()
-        self._summarize(self.state.counts())
-        self.progress.start(Started(self.plan, self.folder, self.state.counts(), done, blocks))
+        told = self.state.summary()
+        self.ledger.summarize(told)
+        self.progress.start(
+            Started(self.plan, self.folder, told["counts"], told["blocks_done"], told["blocks"])
+        )
 
     def drive(
         self, client: Client, slots: int, link: str | None,
@@ -142,20 +144,9 @@ class Driver:
         if (final or now >= self._status_due) and self.owner.in_charge:
             arrays = self.state.arrays()
             self._status.write(arrays)
-            self._summarize(count_status(arrays["status"]))
+            self.ledger.summarize(self.state.summary(count_status(arrays["status"])))
             took = time.monotonic() - now
             self._status_due = now + max(STATUS_SECONDS, took / STATUS_SHARE)
-
-    def _summarize(self, counts: dict[str, int]) -> None:
-        """Leave word of how far the sweep is for those who only want to know that."""
-        done, blocks = self.state.blocks()
-        finished, todo = self.state.predicted_seconds()
-        self.ledger.summarize(
-            {
-                "name": self.plan.sweep.name, "model": self.plan.model.name, "counts": counts,
-                "blocks_done": done, "blocks": blocks, "predicted": [finished, todo],
-            }
-        )  # fmt: skip
 
 
 class _Session:

@@ -117,6 +117,12 @@ def _status(
     return replace(status, priority=wish.priority, submitted=wish.submitted, note=wish.note)
 
 
+TOLD_OF_FAILURES = (
+    "stage", "point", "kind", "message", "attempts", "points", "traceback", "command",
+)  # fmt: skip
+"""What JSON has of a failed point."""
+
+
 @dataclass(frozen=True)
 class FailedPoint:
     """A point, or a shared stage of several, that has no result."""
@@ -166,12 +172,7 @@ class FailedPoint:
 
     def as_dict(self) -> dict[str, Any]:
         """Give plain values, for JSON."""
-        return {
-            "stage": self.stage, "point": self.point, "kind": self.kind,
-            "message": self.message, "attempts": self.attempts, "points": self.points,
-            "traceback": self.traceback,
-            "command": self.command,
-        }  # fmt: skip
+        return {name: getattr(self, name) for name in TOLD_OF_FAILURES}
 
 
 def stored_plan(folder: Path) -> Plan:
@@ -250,12 +251,7 @@ def _not_begun(sweep: str | Path, workspace: Path) -> Status | None:
 
 def _summary(plan: Plan, ledger: Ledger) -> dict[str, Any]:
     """Fold a whole ledger, where its last summary is no longer true."""
-    state = SweepState.of(plan, ledger)
-    done, blocks = state.blocks()
-    return {
-        "name": plan.sweep.name, "model": plan.model.name, "counts": state.counts(),
-        "blocks_done": done, "blocks": blocks, "predicted": state.predicted_seconds(),
-    }  # fmt: skip
+    return SweepState.of(plan, ledger).summary()
 
 
 def _at_rest(counts: Mapping[str, int]) -> dict[str, int]:

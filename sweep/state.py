@@ -157,6 +157,15 @@ class SweepState:
             left += float(seconds[~finished].sum())
         return done, left
 
+    def summary(self, counts: Mapping[str, int] | None = None) -> dict[str, Any]:
+        """Sum up how far the sweep is, for `Ledger.summarize`; `counts`, if they are known."""
+        done, blocks = self.blocks()
+        return {
+            "name": self.plan.sweep.name, "model": self.plan.model.name,
+            "counts": dict(self.counts() if counts is None else counts),
+            "blocks_done": done, "blocks": blocks, "predicted": self.predicted_seconds(),
+        }  # fmt: skip
+
     def _mark_running(self, status: NDArray[np.uint8], region: Region, block: int) -> None:
         box = dict(zip(region.dims, region.box(block), strict=True))
         here: tuple[Any, ...] = (*(box.get(i, slice(None)) for i in range(status.ndim)), ...)

@@ -14,9 +14,8 @@ WINDOW = 4
 """Outstanding blocks for each slot."""
 MOST_OUTSTANDING = 1000
 """Blocks that a scheduler is given at most, of all sweeps together."""
-DOUBLING = 1
-"""Steps of priority that double the share of the cluster."""
 LARGEST_STEPS = 20
+"""Steps of priority beyond which a share grows no more; each doubles it."""
 LEAST_SECONDS = 0.01
 
 
@@ -101,7 +100,7 @@ class Share:
     @property
     def weight(self) -> float:
         """Its share of the cluster, relative to that of priority 0."""
-        steps = max(-LARGEST_STEPS, min(LARGEST_STEPS, self.priority / DOUBLING))
+        steps = max(-LARGEST_STEPS, min(LARGEST_STEPS, self.priority))
         return float(2.0**steps)
 
     def place(self, seconds: float) -> float:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from sweep.cli.common import show_json
+from sweep.cli.common import AsJson, SweepName, show_json
 from sweep.cli.following import state_text
-from sweep.cli.places import served
+from sweep.cli.places import Server, TokenFile, Workspace, name_of, served
 from sweep.layout import DEFAULT_WORKSPACE
 from sweep.progress import counts_text
 from sweep.reading import Status
@@ -98,6 +99,23 @@ def changing(
     if sweep is not None and "/" in sweep:
         workspace = Path(sweep).parent
     return Unserved(workspace or DEFAULT_WORKSPACE)
+
+
+def asking(ask: Callable[[Changing, str], Status], what: str) -> Callable[..., None]:
+    """Make a command that asks one thing of a sweep; `what` is its help."""
+
+    def command(
+        sweep: SweepName,
+        workspace: Workspace = None,
+        server: Server = None,
+        token_file: TokenFile = None,
+        as_json: AsJson = False,
+    ) -> None:
+        place = changing(server, token_file, workspace, sweep)
+        show_asked(place, ask(place, name_of(sweep)), as_json=as_json)
+
+    command.__doc__ = what
+    return command
 
 
 def show_asked(place: Changing, status: Status, *, as_json: bool) -> None:

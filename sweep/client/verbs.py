@@ -20,14 +20,13 @@ from sweep.explaining import Account, Explanation, index_of
 from sweep.exports.out_files import OutFile, write_whole
 from sweep.planning import Plan
 from sweep.problems import InputError, UnreachableError
-from sweep.reading import Status
+from sweep.reading import TOLD_OF_FAILURES, Status
+from sweep.service.limits import LARGEST_BODY, MOST_ROWS
 from sweep.sweep_file import read
 
 FOLLOW_SECONDS = 1.0
 PATIENCE_SECONDS = 30.0
 """How long a service may be away while it is followed."""
-MOST_ROWS = 1_000_000
-LARGEST_FILE = 8 * 2**20
 NO_NAME = re.compile(r"[^A-Za-z0-9_ .-]")
 """What the name of a file may not hold in messages of a service."""
 
@@ -57,11 +56,7 @@ class ServedFailure:
 
     def as_dict(self) -> dict[str, Any]:
         """Give plain values, for JSON."""
-        return {
-            "stage": self.stage, "point": self.point, "kind": self.kind, "message": self.message,
-            "attempts": self.attempts, "points": self.points, "traceback": self.traceback,
-            "command": self.command,
-        }  # fmt: skip
+        return {name: getattr(self, name) for name in TOLD_OF_FAILURES}
 
 
 class Verbs:
@@ -97,9 +92,9 @@ class Verbs:
             name, kind, text = "sweep", "json", json.dumps(documents.load(file).content)
         else:
             name, kind, text = documents.text_of(Path(file))
-        if len(text.encode()) > LARGEST_FILE:
+        if len(text.encode()) > LARGEST_BODY:
             msg = (
-                f"{name} is larger than {LARGEST_FILE // 2**20} MiB, which no service takes. "
+                f"{name} is larger than {LARGEST_BODY // 2**20} MiB, which no service takes. "
                 "Write long axes as ranges, or run it where the workspace lies."
             )
             raise InputError(msg)

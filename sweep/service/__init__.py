@@ -11,6 +11,7 @@
     handlers.py     answers over HTTP, made by answers.py to questions.py
     pages.py        for browsers
     security.py     who may ask
+    limits.py       how much is taken and sent
     serving.py      the process
 
 Everything that must last is in the workspace; nothing here is lost when the process is killed.

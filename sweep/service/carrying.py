@@ -36,6 +36,7 @@ TRY_SECONDS = 5.0
 """How often something is tried again that may mend itself."""
 PROBE_BYTES = 4 * 2**20
 """A disk that takes so much has room again."""
+log = logging.getLogger("modesweep.service")
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -85,9 +86,7 @@ class Carrier(threading.Thread):
             while not self.steering.paused and not self._step():
                 self.steering.wait(TRY_SECONDS)
         except Exception:
-            logging.getLogger("modesweep.service").exception(
-                "the sweep cannot go on", extra={"sweep": self.sweep}
-            )
+            log.exception("the sweep cannot go on", extra={"sweep": self.sweep})
             self.steering.wait(TRY_SECONDS)  # before the next carrier tries it again
         finally:
             self.share.leave()
@@ -109,9 +108,7 @@ class Carrier(threading.Thread):
             return self._troubled(error, client)
         except Exception as error:
             if self._link.answers(client):
-                logging.getLogger("modesweep.service").exception(
-                    "a fault of modesweep", extra={"sweep": self.sweep}
-                )
+                log.exception("a fault of modesweep", extra={"sweep": self.sweep})
                 return self._halted(error)
             return self._troubled(ConnectionError(str(error)), client)
 
@@ -187,7 +184,7 @@ class Carrier(threading.Thread):
             self._desk.note(self.sweep, text)
         if text != self._said:
             self._said = text
-            logging.getLogger("modesweep.service").warning("%s", text, extra={"sweep": self.sweep})
+            log.warning("%s", text, extra={"sweep": self.sweep})
 
     def _wait_for_room(self) -> None:
         while not self.steering.wait(TRY_SECONDS) and not _has_room(self._desk.workspace):

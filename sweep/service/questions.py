@@ -7,10 +7,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from sweep.service.desk import HIGHEST, LOWEST
+from sweep.service.limits import MOST_ROWS
 
-MOST_ROWS = 1_000_000
 ROWS = 100_000
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,100}$")]
 Short = Annotated[str, Field(max_length=200)]
 Pair = Annotated[str, Field(max_length=2000, description="axis=value, the value in TOML.")]
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from sweep import sweep_file
 from sweep.schema import file_schema
 from sweep.service import answers
 from sweep.service.answers import Answer, Asked
@@ -23,7 +24,7 @@ from sweep.service.questions import (
 from sweep.versions import versions
 
 BASE = "/api/v1"
-NAME = r"[A-Za-z0-9_-]{1,100}"
+NAME = sweep_file.NAME.pattern
 Method: TypeAlias = Literal["GET", "POST", "DELETE"]
 SWEEP_FILE = "sweep file"
 """A body that is a sweep file, in JSON, TOML or YAML."""

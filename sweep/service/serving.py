@@ -25,10 +25,10 @@ from sweep.problems import InputError
 from sweep.service.answers import remove_exports
 from sweep.service.guarding import THREADS, House
 from sweep.service.handlers import Nothing, rules
+from sweep.service.limits import LARGEST_BODY
 from sweep.service.security import Gate, private_folder, token_of
 from sweep.service.service import Service
 
-LARGEST_BODY = 8 * 2**20
 LARGEST_HEADERS = 2**16
 SLOW_SECONDS = 30.0
 IDLE_SECONDS = 120.0

@@ -26,11 +26,8 @@ def chains(name: str, rows: int, columns: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def finished(workspace: Path, content: dict[str, Any]) -> Path:
-    """Write what the run of a sweep leaves beside its chunks; give its folder."""
-    plan = Plan(read(content))
-    folder = workspace / plan.sweep.name
-    beginning.create(plan, folder)
+def finish(plan: Plan, folder: Path) -> None:
+    """Write the ledger that a finished run leaves."""
     ledger = Ledger(folder, writable=True)
     for region in plan.regions.values():
         for block in range(region.blocks):
@@ -40,14 +37,17 @@ def finished(workspace: Path, content: dict[str, Any]) -> Path:
                 np.ones(shape, np.uint8), np.full(shape, 0.5, np.float32), {},
             )  # fmt: skip
             ledger.record([row])
-    state = SweepState.of(plan, ledger)
-    done, blocks = state.blocks()
-    ledger.summarize(
-        {
-            "name": plan.sweep.name, "model": plan.model.name, "counts": state.counts(),
-            "blocks_done": done, "blocks": blocks, "predicted": state.predicted_seconds(),
-        }
-    )  # fmt: skip
+    ledger.close()
+
+
+def finished(workspace: Path, content: dict[str, Any]) -> Path:
+    """Write what the run of a sweep leaves beside its chunks; give its folder."""
+    plan = Plan(read(content))
+    folder = workspace / plan.sweep.name
+    beginning.create(plan, folder)
+    finish(plan, folder)
+    ledger = Ledger(folder, writable=True)
+    ledger.summarize(SweepState.of(plan, ledger).summary())
     ledger.close()
     return folder
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from types import FrameType, SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 from distributed import Client, LocalCluster
 from distributed.diagnostics.plugin import SchedulerPlugin
@@ -19,7 +18,7 @@ from sweep.calibration import Rates
 from sweep.driving import STATUS_SHARE, Driver
 from sweep.graph import Window
 from sweep.layout import OK
-from sweep.ledger import BlockRow, Ledger
+from sweep.ledger import Ledger
 from sweep.messages import Order
 from sweep.owning import Ownership
 from sweep.planning import Plan
@@ -29,6 +28,7 @@ from sweep.state import SweepState
 from sweep.steering import WINDOW
 from sweep.summary import summarize
 from sweep.sweep_file import read
+from tests.service.stores import finish
 
 WORKERS = 2
 FEW = 200
@@ -73,20 +73,6 @@ def counted_calls() -> Iterator[list[int]]:
         yield calls
     finally:
         sys.setprofile(before)
-
-
-def finish(plan: Plan, folder: Path) -> None:
-    """Write the ledger that a finished run leaves."""
-    ledger = Ledger(folder, writable=True)
-    for region in plan.regions.values():
-        for block in range(region.blocks):
-            shape = [s.stop - s.start for s in region.box(block)]
-            row = BlockRow(
-                region.name, region.cell(block), np.full(shape, OK, np.uint8),
-                np.ones(shape, np.uint8), np.full(shape, 0.5, np.float32), {},
-            )  # fmt: skip
-            ledger.record([row])
-    ledger.close()
 
 
 # --- the scheduler --------------------------------------------------------------------------
