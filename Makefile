@@ -42,6 +42,7 @@ minimum:  ## the quick tests with the oldest versions that pyproject.toml allows
 	$(PYTHON) tests/minimum.py > .venv-minimum/requirements.txt
 	.venv-minimum/bin/pip install --quiet -r .venv-minimum/requirements.txt
 	.venv-minimum/bin/pip install --quiet --no-deps -e .
+	.venv-minimum/bin/python -m compileall -q models sweep dashboards
 	.venv-minimum/bin/python -m pytest -q -m "not long" $(TWO)
 
 clean:
