@@ -6,7 +6,19 @@ import html
 from collections.abc import Sequence
 from typing import Any
 
-from bokeh.models import CustomJSTickFormatter, Div, Legend, LegendItem, Range1d
+from bokeh.core.property.vectorization import Value
+from bokeh.models import (
+    ColorBar,
+    ColorMapper,
+    ColumnDataSource,
+    CustomJSTickFormatter,
+    Div,
+    Legend,
+    LegendItem,
+    Plot,
+    Range1d,
+    UIElement,
+)
 from bokeh.palettes import Plasma256
 from bokeh.plotting import figure
 
@@ -32,6 +44,15 @@ DEPTHS = ("#f0a202", "#d1495b", "#7b3e8f", "#1b3a7a")
 """Things in an order, from few to many: lighter to darker, apart in hue and in grey."""
 WEIGHTS = tuple(Plasma256[230:10:-1])
 """Shares from 0 to 1, from orange to dark blue: apart in lightness, dark enough on white."""
+NOTHING = "#eceff4"
+"""Where there is no value."""
+DARK = {
+    INK: "#e4e8ef", RULE: "#707b8d", BAND: "#2a3341", THIN: "#586579", NOTHING: "#242b36",
+    "white": "#14181f", "#ffffff": "#14181f", "black": "#e4e8ef", "#444444": "#c3cad5",
+    "#0072b2": "#56a8e0", "#d55e00": "#ff8f3f", "#00825f": "#3cc79c", "#a8459a": "#dd86d2",
+    "#1b3a7a": "#7da2ef",
+}  # fmt: skip
+"""What stands for each colour on a dark page."""
 _KIND_WORDS = {
     "below": "below the bulk",
     "gap": "in a gap",
@@ -114,6 +135,44 @@ def new_figure(*, title: str, **options: Any) -> figure:
         axis.major_tick_in, axis.major_tick_out = 6, 0
         axis.minor_tick_in, axis.minor_tick_out = 3, 0
     return plot
+
+
+def in_order(count: int) -> tuple[str, ...]:
+    """Give colours of things in an order."""
+    return tuple(WEIGHTS[round(i * (len(WEIGHTS) - 1) / max(count - 1, 1))] for i in range(count))
+
+
+def new_colour_bar(mapper: ColorMapper, title: str) -> ColorBar:
+    """Open a colour bar beside a plot."""
+    return ColorBar(
+        color_mapper=mapper, title=title, width=14, padding=6, border_line_color=None,
+        background_fill_alpha=0, title_text_font=FONT, title_text_font_style="normal",
+        title_text_font_size="13px", major_label_text_font=FONT, major_label_text_font_size="12px",
+        title_text_color=INK, major_label_text_color=INK, major_tick_line_color=INK,
+    )  # fmt: skip
+
+
+def dark(content: UIElement) -> UIElement:
+    """Give a picture the colours of a dark page."""
+    for model in content.references():
+        for name, value in model.properties_with_values().items():
+            if isinstance(value, str) and value in DARK and name != "palette":
+                setattr(model, name, DARK[value])
+            elif isinstance(value, Value) and value.value in DARK:
+                setattr(model, name, Value(DARK[value.value]))
+        if isinstance(model, Plot):
+            model.background_fill_color = model.border_fill_color = DARK["white"]
+        if isinstance(model, ColumnDataSource):
+            model.data = {k: _darkened(column) for k, column in model.data.items()}
+        if isinstance(model, UIElement) and isinstance(model.styles, dict):
+            model.styles = {k: DARK.get(v, v) for k, v in model.styles.items()}
+    return content
+
+
+def _darkened(column: Any) -> Any:
+    """Give colours in a column those of a dark page."""
+    words = isinstance(column, list) or getattr(column, "dtype", None) == object
+    return [DARK.get(v, v) if isinstance(v, str) else v for v in column] if words else column
 
 
 def headline(heading: str, note: str, width: int) -> list[Div]:

@@ -216,12 +216,28 @@ class Ledger:
             for cell, packed in self._db.execute(query, (variable,)):
                 yield cell_of(cell), packed
 
-    def errors(self) -> Iterator[PointError]:
-        """Go through the failed instances."""
+    def errors(
+        self, like: tuple[str, str, str] | None = None, most: int = -1
+    ) -> Iterator[PointError]:
+        """Go through the failed instances; `like`, those of a stage, kind and message."""
         query = "select stage, place, kind, message, traceback, attempts from error"
+        if like is not None:
+            query += " where stage = ? and kind = ? and message = ?"
+        query += " limit ?"
         with self._errors_in_words():
-            for stage, place, kind, message, trace, attempts in self._db.execute(query):
+            for stage, place, kind, message, trace, attempts in self._db.execute(
+                query, (*(like or ()), most)
+            ):
                 yield PointError(stage, tuple(json.loads(place)), kind, message, trace, attempts)
+
+    def error_groups(self, most: int) -> list[tuple[str, str, str, int]]:
+        """Give stage, kind, message and count of the commonest errors."""
+        query = (
+            "select stage, kind, message, count(*) from error group by stage, kind, message "
+            "order by count(*) desc, message limit ?"
+        )
+        with self._errors_in_words():
+            return list(self._db.execute(query, (most,)))
 
     def fact(self, name: str) -> Any:
         """Read a noted fact, or None."""

@@ -218,6 +218,11 @@ class Plan:
         seconds = total[..., None] * share / region.cut_length
         return np.asarray(seconds + self._seconds_on_the_way(region)[..., None]).ravel()
 
+    def point_seconds(self, region: Region) -> NDArray[np.float64]:
+        """Predict the seconds of every instance of a region, without what others make for it."""
+        full = sum(self.estimates[name].seconds for name in region.stages)
+        return np.array(np.broadcast_to(self._over(np.asarray(full), region), region.shape))
+
     def _seconds_on_the_way(self, region: Region) -> NDArray[np.float64]:
         """Predict the seconds of the inputs that a block makes for itself, once each."""
         total = np.zeros(region.grid[:-1])

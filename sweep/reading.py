@@ -273,6 +273,16 @@ def _seconds_left(
     return left / ETA_SPREAD, left * ETA_SPREAD
 
 
+def document(sweep: str | Path, workspace: str | Path = DEFAULT_WORKSPACE) -> dict[str, Any]:
+    """Give the sweep file of a sweep, as plain values.
+
+    Raises
+    ------
+    StoreError : there is no such sweep
+    """
+    return stored_plan(locate(sweep, workspace)).sweep.document
+
+
 def errors(sweep: str | Path, workspace: str | Path = DEFAULT_WORKSPACE) -> list[FailedPoint]:
     """List the points that failed or were lost.
 
@@ -285,6 +295,51 @@ def errors(sweep: str | Path, workspace: str | Path = DEFAULT_WORKSPACE) -> list
     ledger = Ledger(folder)
     try:
         return [_failed(folder, plan, error) for error in ledger.errors()]
+    finally:
+        ledger.close()
+
+
+@dataclass(frozen=True)
+class FailureGroup:
+    """Points that failed with the same words."""
+
+    stage: str
+    kind: str
+    message: str
+    count: int
+    """Failed instances of the stage."""
+    points: tuple[FailedPoint, ...]
+    """The first of them."""
+
+
+MOST_GROUPS = 50
+MOST_OF_A_GROUP = 200
+
+
+def failures(
+    sweep: str | Path, workspace: str | Path = DEFAULT_WORKSPACE, *,
+    most_groups: int = MOST_GROUPS, most_points: int = MOST_OF_A_GROUP,
+) -> list[FailureGroup]:  # fmt: skip
+    """Group the points that failed or were lost by what was said of them, the commonest first.
+
+    However many there are, so many groups are given and so many points of each.
+
+    Raises
+    ------
+    StoreError : there is no such sweep
+    """
+    folder = locate(sweep, workspace)
+    plan = stored_plan(folder)
+    ledger = Ledger(folder)
+    try:
+        return [
+            FailureGroup(
+                stage, kind, message, count,
+                tuple(_failed(folder, plan, error)
+                      for error in ledger.errors((stage, kind, message), most_points)),
+            )
+            for stage, kind, message, count in ledger.error_groups(most_groups)
+        ]  # fmt: skip
     finally:
         ledger.close()
 

@@ -47,21 +47,31 @@ REDUCED_FREQUENCIES = ("sqrt(epsilon/m)/sigma", "sqrt(k/m)")
 """Units of a frequency in a store without a scale."""
 
 
-def open_dataset(sweep: str | Path, workspace: str | Path = DEFAULT_WORKSPACE) -> xarray.Dataset:
+def open_dataset(
+    sweep: str | Path, workspace: str | Path = DEFAULT_WORKSPACE, *, live: bool = False
+) -> xarray.Dataset:
     """Open the results of a sweep, finished or running, as a lazy dataset.
 
     Axes that were extended are sorted, if they were in order when the sweep began. In the
     store their new values stand after the old ones.
+
+    Parameters
+    ----------
+    live : read values anew each time they are asked for, as it takes while the sweep runs
     """
-    dataset = stored_dataset(sweep, workspace)
+    dataset = stored_dataset(sweep, workspace, live=live)
     order = sorting(dataset)
     return dataset.isel(order) if order else dataset
 
 
-def stored_dataset(sweep: str | Path, workspace: str | Path = DEFAULT_WORKSPACE) -> xarray.Dataset:
+def stored_dataset(
+    sweep: str | Path, workspace: str | Path = DEFAULT_WORKSPACE, *, live: bool = False
+) -> xarray.Dataset:
     """Open the results of a sweep in the order in which they are stored."""
     folder = locate(sweep, workspace)
-    return xarray.open_zarr(folder / DATA, consolidated=False, chunks=None)
+    return xarray.open_dataset(
+        folder / DATA, engine="zarr", consolidated=False, chunks=None, cache=not live
+    )
 
 
 def sorting(dataset: xarray.Dataset) -> dict[str, NDArray[np.intp]]:

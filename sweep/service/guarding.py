@@ -76,6 +76,15 @@ class Guarded(RequestHandler):
         """Say whether whoever asks may."""
         return self.house.gate.knows_token(self.request.headers.get("Authorization", ""))
 
+    def is_own_page(self) -> bool:
+        """Say whether a page of ours asks, in a browser that has logged in.
+
+        Browsers send the cookie with requests of our pages alone (SameSite), and with what
+        changes something, where it comes from; whoever does not say so is no page.
+        """
+        looks = self.request.method in ("GET", "HEAD")
+        return self.has_session() and (looks or self.request.headers.get("Origin") is not None)
+
     def has_session(self) -> bool:
         """Say whether a browser has logged in."""
         return self.house.gate.knows_session(self.get_cookie(self.house.cookie) or "")

@@ -16,7 +16,7 @@ from sweep.documents import Document, parse
 from sweep.problems import InputError, SweepError
 from sweep.service.answers import Answer, Asked
 from sweep.service.guarding import Guarded, House, checked
-from sweep.service.pages import Login, Page
+from sweep.service.pages import Assets, Login, Pages, Site
 from sweep.service.questions import Question
 from sweep.service.routes import BASE, LOGIN, NAME, OPENAPI, Route, openapi, paths
 
@@ -28,6 +28,8 @@ QUIET_SECONDS = 15.0
 """A stream without news says that it lives, this often."""
 TYPES = {"application/json": "json", "application/toml": "toml", "application/yaml": "yaml"}
 END: Any = object()
+PAGES = r"cluster|sweep/[^/]+(?:/[a-z]+)?"
+"""Paths of pages; whoever draws them knows which of them there are."""
 
 
 class Api(Guarded):
@@ -41,7 +43,7 @@ class Api(Guarded):
     def may_enter(self) -> bool:
         """Let everybody ask what is open."""
         route = self.methods.get(self.request.method or "")
-        return (route is not None and route.open) or super().may_enter()
+        return (route is not None and route.open) or super().may_enter() or self.is_own_page()
 
     async def get(self, name: str = "") -> None:
         """Answer."""
@@ -204,8 +206,8 @@ class Nothing(Guarded):
         self.refuse(404, "There is nothing at this path. /api/v1/openapi.json lists what there is.")
 
 
-def rules(house: House) -> list[tuple[str, type[RequestHandler], dict[str, Any]]]:
-    """Give Tornado's table."""
+def rules(house: House, site: Site) -> list[tuple[str, type[RequestHandler], dict[str, Any]]]:
+    """Give Tornado's table; `site` draws the pages."""
     base = re.escape(f"{house.prefix}{BASE}")
     prefix = re.escape(house.prefix)
     shared = {"house": house}
@@ -220,6 +222,7 @@ def rules(house: House) -> list[tuple[str, type[RequestHandler], dict[str, Any]]
         (f"{base}{re.escape(OPENAPI)}", OpenApi, shared),
         (f"{base}{LOGIN}", LoginLinks, shared),
         (f"{prefix}/health", Api, shared | health),
-        (f"{prefix}/login", Login, shared),
-        (f"{prefix}/", Page, shared),
+        (f"{prefix}/login", Login, shared | {"site": site}),
+        (f"{prefix}/assets/[0-9a-f]+/([A-Za-z0-9._-]+)", Assets, shared | {"site": site}),
+        (f"{prefix}(/(?:{PAGES})?)", Pages, shared | {"site": site}),
     ]

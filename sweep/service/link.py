@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from contextlib import ExitStack
+from typing import Any
 
 import dask
 from distributed import Client
@@ -82,6 +83,20 @@ class Link:
             return False
         return True
 
+    def described(self) -> dict[str, Any]:
+        """Tell of the scheduler and its workers, by what they last said of themselves."""
+        client = self._client
+        known = {} if client is None else _identity(client)
+        return {
+            "scheduler": self.scheduler or "embedded", "fault": self.fault,
+            "address": known.get("address", ""), "dashboard": self._dashboard(client),
+            "workers": [_worker(address, told) for address, told in known.get("workers", {}).items()],
+        }  # fmt: skip
+
+    def _dashboard(self, client: Client | None) -> str:
+        """Give the address of Dask's own dashboard; that of an embedded cluster is off."""
+        return "" if client is None or self.scheduler is None else client.dashboard_link or ""
+
     def close(self) -> None:
         """Let go of the cluster; stop it if it is embedded."""
         self._over.set()
@@ -131,6 +146,31 @@ class Link:
         except (SweepError, OSError, TimeoutError) as error:
             self.fault = f"the scheduler {self.scheduler} does not answer"
             log.debug("%s", error)
+
+
+def _identity(client: Client) -> dict[str, Any]:
+    """Ask a scheduler for itself and all its workers; nothing, if it does not answer."""
+    ask = client.scheduler.identity
+    try:
+        try:
+            return client.sync(ask, n_workers=-1, callback_timeout=TRY_SECONDS)
+        except TypeError:  # older ones give all of them unasked
+            return client.sync(ask, callback_timeout=TRY_SECONDS)
+    except Exception as error:  # it may be gone in any way
+        log.debug("the scheduler does not say who its workers are: %r", error)
+        return {}
+
+
+def _worker(address: str, told: dict[str, Any]) -> dict[str, Any]:
+    """Tell of a worker what its heartbeats say."""
+    metrics = told.get("metrics", {})
+    return {
+        "address": address, "name": str(told.get("name", "")), "host": told.get("host", ""),
+        "threads": told.get("nthreads", 0), "memory": metrics.get("memory", 0),
+        "memory_limit": told.get("memory_limit", 0), "cpu": metrics.get("cpu", 0.0),
+        "executing": metrics.get("executing", 0), "ready": metrics.get("ready", 0),
+        "last_seen": told.get("last_seen", 0.0), "status": told.get("status", ""),
+    }  # fmt: skip
 
 
 def _clock() -> float:

@@ -1,16 +1,75 @@
-"""Pages for browsers: the way in, and a list of the sweeps."""
+"""Pages for browsers: the way in, and whatever draws them (see `sweep.drawing`)."""
 
 from __future__ import annotations
 
-import html
+import gzip
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from tornado.web import Finish
 
-from sweep.service.guarding import Guarded
+from sweep.service.guarding import Guarded, House
 from sweep.service.security import SESSION_SECONDS
 
+LEAST_ZIPPED = 1000
+"""Bytes from which on an answer is packed."""
+CONTENT_RULES = (
+    "default-src 'self'; script-src 'self' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; "
+    "form-action 'self'"
+)
+"""What a browser may load: nothing from elsewhere, and no script that stands in a page. Figures
+carry small functions of ours, for labels of axes, which count as eval."""
 
-class Login(Guarded):
+
+class Reply(Protocol):
+    """What a browser gets."""
+
+    content: bytes
+    kind: str
+    status: int
+    headers: Mapping[str, str]
+
+
+class Site(Protocol):
+    """What draws pages."""
+
+    def answer(self, path: str, query: Mapping[str, Sequence[str]]) -> Reply:
+        """Give a page, the parts of one that have changed, or a file."""
+
+    def asset(self, name: str) -> Reply | None:
+        """Give a script, a style sheet or a picture."""
+
+    def login_page(self, title: str, text: str, forward: str = "") -> bytes:
+        """Say how to log in, or that it has worked."""
+
+
+class Browsed(Guarded):
+    """Answers browsers."""
+
+    def initialize(self, house: House, site: Site) -> None:  # type: ignore[override]
+        """Take what all handlers share, and what draws."""
+        super().initialize(house)
+        self.site = site
+
+    def set_default_headers(self) -> None:
+        """Let scripts of ours run."""
+        super().set_default_headers()
+        self.set_header("Content-Security-Policy", CONTENT_RULES)
+
+    def send(self, content: bytes, kind: str) -> None:
+        """Send something, packed if the browser unpacks it."""
+        self.set_header("Content-Type", kind)
+        self.set_header("Vary", "Accept-Encoding")
+        if len(content) >= LEAST_ZIPPED and "gzip" in self.request.headers.get(
+            "Accept-Encoding", ""
+        ):
+            self.set_header("Content-Encoding", "gzip")
+            content = gzip.compress(content, 5)
+        self.write(content)
+
+
+class Login(Browsed):
     """Opens a session for a browser that has a link."""
 
     def may_enter(self) -> bool:
@@ -21,10 +80,8 @@ class Login(Guarded):
         """Take a code, and lead to the pages."""
         if not self.house.gate.takes_code(self.get_query_argument("code", "")):
             self.set_status(401)
-            self.write(_page("Not logged in", [
-                "This link was used before, or is older than ten minutes.",
-                "Make another: <code>modesweep login</code>",
-            ]))  # fmt: skip
+            text = "This link was used before, or is older than ten minutes."
+            self.write(self.site.login_page("Not logged in", text))
             return
         self.set_cookie(
             self.house.cookie, self.house.gate.session(), httponly=True, samesite="Strict",
@@ -32,45 +89,45 @@ class Login(Guarded):
             max_age=SESSION_SECONDS,
         )  # fmt: skip
         # a redirect would come from another site, whose browser keeps a strict cookie back
-        self.write(_page("Logged in", [f'<a href="{self.house.prefix}/">The sweeps</a>'],
-                         forward=f"{self.house.prefix}/"))  # fmt: skip
+        forward = f"{self.house.prefix}/"
+        self.write(self.site.login_page("Logged in", "This browser may come in.", forward))
 
 
-class Page(Guarded):
-    """A page for browsers that have logged in."""
+class Pages(Browsed):
+    """Gives pages to browsers that have logged in."""
 
     def may_enter(self) -> bool:
         """Let sessions in, and tell others where to get one."""
         if self.has_session():
             return True
         self.set_status(401)
-        self.finish(_page("Not logged in", ["<code>modesweep login</code> makes a link."]))
+        self.finish(self.site.login_page("Not logged in", "These pages are for who has a link."))
         raise Finish
 
-    async def get(self) -> None:
-        """List the sweeps."""
-        statuses = await self.in_thread(self.house.service.statuses)
-        rows = [
-            f"<tr><td>{html.escape(s.name)}</td><td>{html.escape(s.model)}</td>"
-            f"<td>{s.state}</td><td>{s.blocks_done} of {s.blocks}</td>"
-            f"<td>{html.escape(s.note)}</td></tr>"
-            for s in statuses
-        ]
-        head = "<tr><th>sweep<th>model<th>state<th>blocks<th>note</tr>"
-        table = f"<table>{head}{''.join(rows)}</table>"
-        none = "There are no sweeps yet. <code>modesweep submit FILE</code> brings one."
-        self.write(_page("Sweeps", [table if rows else none]))
+    async def get(self, path: str) -> None:
+        """Give a page, the parts of one that have changed, or a file."""
+        query = {
+            key: self.get_query_arguments(key, strip=False) for key in self.request.query_arguments
+        }
+        reply = await self.in_thread(self.site.answer, path, query)
+        self.set_status(reply.status)
+        for name, value in reply.headers.items():
+            self.set_header(name, value)
+        self.send(reply.content, reply.kind)
 
 
-def _page(title: str, paragraphs: list[str], forward: str = "") -> str:
-    refresh = f'<meta http-equiv="refresh" content="0; url={forward}">' if forward else ""
-    body = "".join(f"<p>{text}</p>" for text in paragraphs)
-    style = (
-        "body{font:16px system-ui;margin:3rem auto;max-width:60rem;color:#222;background:#fff}"
-        "td,th{padding:.3rem 1rem;text-align:left;border-bottom:1px solid #ccc}"
-    )
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8">{refresh}'
-        f"<title>{title} - modesweep</title><style>{style}</style></head>"
-        f"<body><h1>{title}</h1>{body}</body></html>"
-    )
+class Assets(Browsed):
+    """Gives scripts, style sheets and pictures, which hold nothing that is secret."""
+
+    def may_enter(self) -> bool:
+        """Let everybody in: the way in looks like the pages."""
+        return True
+
+    def get(self, name: str) -> None:
+        """Give one; its path changes with its content."""
+        reply = self.site.asset(name)
+        if reply is None:
+            self.refuse(404, "There is no such file.")
+            return
+        self.set_header("Cache-Control", "public, max-age=31536000, immutable")
+        self.send(reply.content, reply.kind)

@@ -92,6 +92,10 @@ class Service:
             self._link.fault, len(self._carriers),
         )  # fmt: skip
 
+    def cluster(self) -> dict[str, Any]:
+        """Tell of the scheduler and its workers, as they were a few seconds ago."""
+        return self._link.described() | {"carried": sorted(self._carriers)}
+
     # --- what may be wanted -----------------------------------------------------------------
 
     def submit(self, file: Mapping[str, Any] | Document) -> tuple[Status, bool]:

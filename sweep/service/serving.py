@@ -18,6 +18,7 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
+from sweep.drawing import drawn_by
 from sweep.durable import write_files
 from sweep.layout import service_file, service_folder
 from sweep.owning import boot_id
@@ -182,7 +183,7 @@ async def _listen(
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, over.set)
     application = Application(
-        rules(house), default_handler_class=Nothing, default_handler_args={"house": house},
+        rules(house, drawn_by("pages")(house.service, house.prefix)), default_handler_class=Nothing, default_handler_args={"house": house},
         log_function=lambda handler: None,
     )  # fmt: skip
     server = HTTPServer(

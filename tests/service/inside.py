@@ -12,6 +12,7 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
+from dashboards.site.site import Site
 from sweep.service.guarding import House
 from sweep.service.handlers import Nothing, rules
 from sweep.service.security import Gate, Rates, private_folder, token_of
@@ -38,7 +39,7 @@ class Inside(Served):
             self.service, self.gate, "", self.threads, f"modesweep-{port}", secure=False
         )
         self._application = Application(
-            rules(self.house), default_handler_class=Nothing,
+            rules(self.house, Site(self.service)), default_handler_class=Nothing,
             default_handler_args={"house": self.house}, log_function=lambda handler: None,
         )  # fmt: skip
         self._ready = threading.Event()
