@@ -6,6 +6,7 @@ import html
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from bokeh.core.property.vectorization import Value
 from bokeh.models import (
     ColorBar,
@@ -171,7 +172,7 @@ def dark(content: UIElement) -> UIElement:
 
 def _darkened(column: Any) -> Any:
     """Give colours in a column those of a dark page."""
-    words = isinstance(column, list) or getattr(column, "dtype", None) == object
+    words = isinstance(column, list) or getattr(column, "dtype", np.dtype(float)).kind == "O"
     return [DARK.get(v, v) if isinstance(v, str) else v for v in column] if words else column
 
 

@@ -173,7 +173,8 @@ def sorter(name: str, words: str, state: Mapping[str, str], *, number: bool = Fa
     mine = state.get("sort") == name
     down = mine and state.get("down") == "1"
     sorted_ = Markup(' aria-sort="{}"').format("descending" if down else "ascending")
-    return Markup('<th{}{}><button type="button" id="sort-{}" data-set="{}">{}</button></th>').format(
+    head = Markup('<th{}{}><button type="button" id="sort-{}" data-set="{}">{}</button></th>')
+    return head.format(
         Markup(' class="number"') if number else "", sorted_ if mine else "", name,
         urlencode({"sort": name, "down": "0" if down or not mine else "1", "page": "1"}), words,
     )  # fmt: skip

@@ -90,7 +90,7 @@ class Link:
         return {
             "scheduler": self.scheduler or "embedded", "fault": self.fault,
             "address": known.get("address", ""), "dashboard": self._dashboard(client),
-            "workers": [_worker(address, told) for address, told in known.get("workers", {}).items()],
+            "workers": [_worker(address, w) for address, w in known.get("workers", {}).items()],
         }  # fmt: skip
 
     def _dashboard(self, client: Client | None) -> str:

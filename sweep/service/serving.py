@@ -182,8 +182,9 @@ async def _listen(
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, over.set)
+    site = drawn_by("pages")(house.service, house.prefix)
     application = Application(
-        rules(house, drawn_by("pages")(house.service, house.prefix)), default_handler_class=Nothing, default_handler_args={"house": house},
+        rules(house, site), default_handler_class=Nothing, default_handler_args={"house": house},
         log_function=lambda handler: None,
     )  # fmt: skip
     server = HTTPServer(
