@@ -294,7 +294,7 @@ def errors(sweep: str | Path, workspace: str | Path = DEFAULT_WORKSPACE) -> list
     plan = stored_plan(folder)
     ledger = Ledger(folder)
     try:
-        return [_failed(folder, plan, error) for error in ledger.errors()]
+        return [failed_point(folder, plan, error) for error in ledger.errors()]
     finally:
         ledger.close()
 
@@ -335,7 +335,7 @@ def failures(
         return [
             FailureGroup(
                 stage, kind, message, count,
-                tuple(_failed(folder, plan, error)
+                tuple(failed_point(folder, plan, error)
                       for error in ledger.errors((stage, kind, message), most_points)),
             )
             for stage, kind, message, count in ledger.error_groups(most_groups)
@@ -344,7 +344,8 @@ def failures(
         ledger.close()
 
 
-def _failed(folder: Path, plan: Plan, error: PointError) -> FailedPoint:
+def failed_point(folder: Path, plan: Plan, error: PointError) -> FailedPoint:
+    """Tell of a failed instance of a stage."""
     point = {}
     for place, i in zip(plan.dims_of(plan.model.stage(error.stage)), error.place, strict=True):
         for axis, values in plan.sweep.dims[place].values.items():

@@ -38,8 +38,9 @@ class Inside(Served):
         self.house = House(
             self.service, self.gate, "", self.threads, f"modesweep-{port}", secure=False
         )
+        self.site = Site(self.service)
         self._application = Application(
-            rules(self.house, Site(self.service)), default_handler_class=Nothing,
+            rules(self.house, self.site), default_handler_class=Nothing,
             default_handler_args={"house": self.house}, log_function=lambda handler: None,
         )  # fmt: skip
         self._ready = threading.Event()

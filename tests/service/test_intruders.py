@@ -290,13 +290,26 @@ def test_a_page_is_shown_to_a_session_alone(intruder: Intruder) -> None:
 
 
 @pytest.mark.usefixtures("untouched")
-def test_a_session_opens_the_pages_and_not_the_api(intruder: Intruder) -> None:
-    headers = logged_in(intruder)
+def test_a_session_changes_things_from_our_pages_alone(intruder: Intruder) -> None:
+    session = logged_in(intruder)
+    own = session | {"Origin": f"http://127.0.0.1:{intruder.port}"}
 
-    assert intruder.send("GET", "/", headers=headers).status == 200
-    for method, path, _ in OPERATIONS[1:]:
-        target = BASE + path.replace("{name}", "chains")
-        assert_problem(intruder.send(method, target, headers=headers), 401)
+    assert intruder.send("GET", "/", headers=session).status == 200
+    assert intruder.send("GET", f"{BASE}/sweeps", headers=session).status == 200
+    for method, path, _ in OPERATIONS:
+        target = BASE + path.replace("{name}", "no-such-sweep")
+        if method in ("POST", "DELETE"):
+            assert_problem(intruder.send(method, target, headers=session), 401)
+            assert intruder.send(method, target, headers=own).status in (404, 415, 422) or (
+                path == "/login-links"
+            )
+
+
+@pytest.mark.usefixtures("untouched")
+def test_a_session_makes_no_links_for_others(intruder: Intruder) -> None:
+    own = logged_in(intruder) | {"Origin": f"http://127.0.0.1:{intruder.port}"}
+
+    assert_problem(intruder.send("POST", f"{BASE}/login-links", headers=own), 401)
 
 
 @pytest.mark.usefixtures("untouched")

@@ -12,7 +12,7 @@ import pytest
 from tornado.web import RequestHandler
 
 from sweep.service.handlers import Api, rules
-from sweep.service.pages import Login, Page
+from sweep.service.pages import Assets, Login, Pages
 from sweep.service.routes import BASE, ROUTES, openapi
 from tests.faults.tools import wait
 from tests.service.inside import Inside
@@ -165,8 +165,8 @@ def test_every_schema_has_words_that_json_schema_knows() -> None:
 
 def test_every_handler_is_in_the_document(inside: Inside) -> None:
     documented = {BASE + path for path in DOCUMENT["paths"]}
-    pages: list[type[RequestHandler]] = [Login, Page]
-    for pattern, handler, _ in rules(inside.house):
+    pages: list[type[RequestHandler]] = [Assets, Login, Pages]
+    for pattern, handler, _ in rules(inside.house, inside.site):
         plain = re.sub(r"\\(.)", r"\1", re.sub(r"\(\[.*?\)", "{name}", pattern))
         assert handler in pages or plain in documented or (handler is Api and plain == "/health")
     assert {(r.method, r.path) for r in ROUTES} <= {p.values[:2] for p in OPERATIONS}
