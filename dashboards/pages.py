@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -29,14 +31,35 @@ FLAGS = (
 _TEMPLATE = """
 {% block postamble %}
 <style>
-  html { background: white; }
+  html { background: BACKGROUND; }
   body { margin: 12px; height: auto; font-family: FONT; color: INK; }
 </style>
 {% endblock %}
 """.replace("FONT", FONT).replace("INK", INK)
 
 
-def write_page(content: UIElement, path: str | Path, title: str) -> Path:
+_EXPORT = """
+{% block postamble %}
+<script>
+  addEventListener("load", async () => {
+    while (!(window.Bokeh?.index?.roots?.length > 0)) await new Promise((go) => setTimeout(go, 20))
+    await new Promise((go) => setTimeout(go, 500))  // fonts and layout settle
+    const blob = await Bokeh.index.roots[0].export("svg", false).to_blob()
+    const text = document.createElement("textarea")
+    text.id = "exported"
+    text.textContent = await blob.text()
+    document.body.replaceChildren(text)
+  })
+</script>
+{% endblock %}
+"""
+"""Has a page put itself in the place of its picture, as text."""
+_EXPORTED = re.compile(r'<textarea id="exported">(.*?)</textarea>', re.DOTALL)
+
+
+def write_page(
+    content: UIElement, path: str | Path, title: str, *, background: str = "white"
+) -> Path:
     """Write a figure or a layout as one HTML file that needs no network.
 
     Raises
@@ -44,16 +67,26 @@ def write_page(content: UIElement, path: str | Path, title: str) -> Path:
     MachineError : the file cannot be written
     """
     path = Path(path)
-    page = file_html(content, resources=INLINE, title=title, template=_TEMPLATE)
+    template = _TEMPLATE.replace("BACKGROUND", background)
+    write_text(path, file_html(content, resources=INLINE, title=title, template=template))
+    return path
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file, whole or not at all.
+
+    Raises
+    ------
+    MachineError : it cannot be written
+    """
     fresh = path.with_name(f".{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        fresh.write_text(page, encoding="utf-8")
+        fresh.write_text(text, encoding="utf-8")
         fresh.replace(path)
     except OSError as error:
         msg = f"{path} cannot be written: {error.strerror}. Give a place where you may write."
         raise MachineError(msg) from error
-    return path
 
 
 def find_browser() -> str | None:
@@ -104,16 +137,53 @@ def write_picture(
     return True
 
 
+def write_svg(
+    content: UIElement, path: str | Path, title: str, *, timeout_seconds: float = 60.0
+) -> Path:
+    """Write the figures of a layout as SVG, which a headless Chromium draws.
+
+    Raises
+    ------
+    MachineError : this machine has no Chromium, it gave no picture, or the file cannot be written
+    """
+    browser, path = find_browser(), Path(path)
+    if browser is None:
+        msg = f"{path} needs a Chromium, which this machine lacks. Give a file .html instead."
+        raise MachineError(msg)
+    with tempfile.TemporaryDirectory(prefix="modesweep-picture-") as scratch:
+        page = Path(scratch) / "page.html"
+        page.write_text(file_html(content, resources=INLINE, title=title, template=_EXPORT))
+        command = [
+            browser, *FLAGS, f"--user-data-dir={scratch}/profile", "--dump-dom", page.as_uri()
+        ]  # fmt: skip
+        document, said = _output(command, timeout_seconds)
+    found = _EXPORTED.search(document)
+    if found is None:
+        msg = f"{browser} gave no picture for {path}: {said}. Give a file .html instead."
+        raise MachineError(msg)
+    write_text(path, html.unescape(found[1]))
+    return path
+
+
 def _run(command: list[str], timeout_seconds: float) -> str:
-    """Run a browser in a session of its own, so that its helpers end with it."""
+    """Run a browser; give its last words."""
+    return _output(command, timeout_seconds)[1]
+
+
+def _output(command: list[str], timeout_seconds: float) -> tuple[str, str]:
+    """Run a browser in a session of its own, so that its helpers end with it.
+
+    Gives what it wrote, and its last words.
+    """
     process = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         text=True, errors="replace", start_new_session=True,
     )  # fmt: skip
     try:
-        _, words = process.communicate(timeout=timeout_seconds)
+        written, words = process.communicate(timeout=timeout_seconds)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
-        return f"not ready after {timeout_seconds:g} s"
-    return words.strip().rpartition("\n")[2] or f"it ended with code {process.returncode}"
+        return "", f"not ready after {timeout_seconds:g} s"
+    said = words.strip().rpartition("\n")[2] or f"it ended with code {process.returncode}"
+    return written, said

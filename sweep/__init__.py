@@ -35,7 +35,7 @@ _WHERE = {
     "log_lines": ("sweep.close_ups", "log_lines"),
     "LogLine": ("sweep.close_ups", "LogLine"),
     "command_line": ("sweep.pointing", "command_line"),
-    "versions": ("sweep.versions", "versions"),
+    "installed_versions": ("sweep.versions", "versions"),
     "errors": ("sweep.reading", "errors"),
     "verify": ("sweep.comparison.verifying", "verify"),
     "diff": ("sweep.comparison.differing", "diff"),

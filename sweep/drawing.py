@@ -14,7 +14,7 @@ GROUP = "modesweep.drawing"
 
 
 def drawn_by(name: str) -> Any:
-    """Load what draws something: "pages", "plot", "report" or "notebook".
+    """Load what draws something: "pages", "plot", "views", "report" or "notebook".
 
     Raises
     ------

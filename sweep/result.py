@@ -8,6 +8,8 @@ from pathlib import Path
 
 import xarray
 
+from sweep.drawing import drawn_by
+from sweep.problems import MachineError
 from sweep.queries.querying import open_dataset
 
 
@@ -35,7 +37,7 @@ class Result:
         return f"{self.name}: {counts} ({self.path})"
 
     def _repr_html_(self) -> str:
-        """Show counts, axes and variables in a notebook, without reading any results."""
+        """Show counts, axes, variables and the first picture in a notebook."""
         dataset = self.open()
         rows = [
             ("points", ", ".join(f"{n:,} {name}" for name, n in self.counts.items())),
@@ -48,7 +50,14 @@ class Result:
             f"<td style='text-align:left'>{html.escape(text)}</td></tr>"
             for name, text in rows
         )
-        return f"<b>{html.escape(self.name)}</b><table>{cells}</table>"
+        return f"<b>{html.escape(self.name)}</b><table>{cells}</table>{self._drawn()}"
+
+    def _drawn(self) -> str:
+        """Draw the first view; where nothing draws, the table is enough."""
+        try:
+            return str(drawn_by("notebook")(str(self.path)))
+        except MachineError:
+            return ""
 
 
 def _values(dataset: xarray.Dataset, axis: str) -> str:

@@ -41,6 +41,8 @@ COMMANDS = {
     "explain": "why a point is as it is: computed, reused, shared, skipped, failed",
     "query": "find modes and points by a condition",
     "export": "write results for other programs: netCDF, CSV, phonopy",
+    "plot": "draw a view of the results: PNG, SVG, HTML",
+    "report": "write all pictures of a sweep as one HTML file",
     "point": "compute one point in this process, for a debugger",
     "doctor": "look at this machine and a workspace, and say what to mend",
     "cache": "list or remove kept results of shared stages",
@@ -53,7 +55,7 @@ GROUPS = {
     "Run": ("run", "retry", "verify", "point"),
     "Serve": ("serve", "submit", "ls", "watch", "pause", "resume", "cancel", "priority", "remove",
               "login"),
-    "Change and hand on": ("extend", "union", "export"),
+    "Change and hand on": ("extend", "union", "export", "plot", "report"),
     "Machine and workspace": ("doctor", "cache", "completion"),
 }  # fmt: skip
 """The order of the commands in the help."""
