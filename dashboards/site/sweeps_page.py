@@ -76,16 +76,13 @@ def _fits(status: Status, words: str) -> bool:
     return all(word in told for word in words.lower().split())
 
 
-def _age(status: Status) -> float:
-    return status.submitted or 0.0
-
-
 def _sorted(found: list[Status], watch: Watch, state: dict[str, str]) -> list[Status]:
     keys: dict[str, Callable[[Status], Any]] = {
         "name": lambda s: s.name, "model": lambda s: s.model, "state": lambda s: s.state,
         "progress": lambda s: s.fraction, "rate": lambda s: watch.rate(s) or 0.0,
         "left": lambda s: s.seconds_left or (0.0, 0.0), "priority": lambda s: s.priority,
-        "age": _age, "size": lambda s: watch.size(s) or 0, "note": lambda s: s.note,
+        "age": lambda s: watch.begun(s) or 0.0, "size": lambda s: watch.size(s) or 0,
+        "note": lambda s: s.note,
     }  # fmt: skip
     by_name = sorted(found, key=lambda s: s.name)
     return sorted(by_name, key=keys[state["sort"]], reverse=state["down"] == "1")
@@ -107,7 +104,7 @@ def _row(status: Status, watch: Watch, base: str) -> Markup:
         link=link, name=status.name, model=status.model, state=wording.state_badge(status),
         bar=wording.bar(status.counts), done=f"{points_done(status):,}", total=f"{total:,}",
         rate=wording.rate(watch.rate(status)), left=wording.time_left(status),
-        priority=status.priority, age=wording.ago(status.submitted),
+        priority=status.priority, age=wording.ago(watch.begun(status)),
         size=wording.size(watch.size(status)), error=wording.clipped(error),
         buttons=wording.buttons(status),
     )  # fmt: skip

@@ -128,6 +128,15 @@ class Watch:
             ("size", status.name), lambda: _bytes_below(status.path), SIZE_SECONDS
         )
 
+    def begun(self, status: Status) -> float | None:
+        """Say when a sweep was submitted or, if a command runs it, when it began."""
+        if status.submitted is not None:
+            return status.submitted
+        try:
+            return (status.path / "sweep.toml").stat().st_mtime
+        except OSError:
+            return None
+
     def last_error(self, status: Status) -> str | None:
         """Give the commonest error of a sweep; None if there is none, or until it is known."""
         if not {"failed", "lost"} & set(status.counts):

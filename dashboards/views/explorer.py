@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import xarray
 from bokeh.layouts import row
 from bokeh.models import (
     ColumnDataSource,
@@ -33,6 +34,7 @@ from dashboards.views.view import (
     View,
     axis_control,
     axis_values,
+    first_ok,
     index_of,
     label_of,
     value_text,
@@ -120,9 +122,11 @@ class Explorer(View[Explored]):
                     others[0],
                 ))  # fmt: skip
             drawn = {x.value, found[-1].value}
-            for d in long:
-                if d not in drawn:
-                    found.append(axis_control(data, d, asked, _middle(data, d)))
+            first = first_ok(results, long)
+            found += [
+                axis_control(data, d, asked, value_text(axis_values(data, d)[first[d]]))
+                for d in long if d not in drawn
+            ]  # fmt: skip
         if str(array.attrs.get("units")) in FREQUENCY_UNITS:
             stored = str(array.attrs["units"])
             found.append(Control.of(
@@ -222,10 +226,6 @@ def _best_x(results: Results, long: Sequence[str], own: Sequence[str]) -> str:
     return max(long, key=worth)
 
 
-def _middle(data: object, dim: str) -> str:
-    return value_text(axis_values(data, dim)[0])  # type: ignore[arg-type]
-
-
 def _some(count: int, kind: str, along_x: bool) -> slice:
     """Thin a dim that has more places than a picture shows."""
     most = MOST_CELLS if kind == "heat" else MOST_POINTS if along_x else MOST_LINES
@@ -254,12 +254,12 @@ def _axis(results: Results, dim: str, part: slice) -> tuple[FloatArray, tuple[st
     return np.arange(len(values), dtype=np.float64), tuple(value_text(v) for v in values)
 
 
-def _label(data: object, dim: str) -> str:
-    return "" if dim in ("", NONE) else label_of(data, dim)  # type: ignore[arg-type]
+def _label(data: xarray.Dataset, dim: str) -> str:
+    return "" if dim in ("", NONE) else label_of(data, dim)
 
 
-def _at(data: object, place: dict[str, int]) -> str:
-    told = [f"{d.replace('_', ' ')} {value_text(axis_values(data, d)[i])}"  # type: ignore[arg-type]
+def _at(data: xarray.Dataset, place: dict[str, int]) -> str:
+    told = [f"{d.replace('_', ' ')} {value_text(axis_values(data, d)[i])}"
             for d, i in place.items()]  # fmt: skip
     return f" at {', '.join(told)}" if told else ""
 

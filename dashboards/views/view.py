@@ -222,7 +222,7 @@ def point_controls(
 ) -> list[Control]:
     """Offer what it takes to come to one point; at first the first one that has a result."""
     dims = dims_beside(results, variables, own)
-    first = _first_ok(results, dims)
+    first = first_ok(results, dims)
     return [
         axis_control(
             results.dataset, d, asked, value_text(axis_values(results.dataset, d)[first[d]])
@@ -231,7 +231,7 @@ def point_controls(
     ]
 
 
-def _first_ok(results: Results, dims: Sequence[str]) -> dict[str, int]:
+def first_ok(results: Results, dims: Sequence[str]) -> dict[str, int]:
     """Find the first point with a result."""
     status = results.dataset["status"]
     words = str(status.attrs["flag_meanings"]).split()

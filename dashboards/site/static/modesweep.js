@@ -158,10 +158,8 @@ async function figure(element, item) {
   watch(views.roots[0].model.document, element);
 }
 
-function sources(document_) {
-  return document_.all_models
-    ? [...document_.all_models].filter((model) => model.type === "ColumnDataSource")
-    : [];
+function sources(doc) {
+  return [...doc._all_models.values()].filter((model) => model.type === "ColumnDataSource");
 }
 
 function change(element, changes) {
@@ -186,14 +184,16 @@ function numbers(column) {
   return column.map((value) => (value === null ? NaN : value));
 }
 
-// A source with a column `link` leads there; one with `choose_NAME` sets that state of the page.
+// A source with a column `link` leads there; one with a column `place`, to its tag with that place
+// at its end; one with `choose_NAME` sets that state of the page.
 function watch(doc, element) {
   for (const source of sources(doc)) {
     source.selected.on_change(source.selected.properties.indices, () => {
       const [index] = source.selected.indices;
       if (index === undefined) return;
-      const link = source.data.link?.[index];
-      if (link) location.assign(link);
+      const {link, place: places} = source.data;
+      if (link) location.assign(link[index]);
+      else if (places && source.tags.length) location.assign(source.tags[0] + places[index]);
       const chosen = Object.keys(source.data).filter((name) => name.startsWith("choose_"));
       if (!chosen.length) return;
       const query = state();
@@ -203,6 +203,34 @@ function watch(doc, element) {
     });
   }
 }
+
+// --- moving pictures ------------------------------------------------------------------------
+
+// Sources whose name begins with "animation" swing: x = x0 + ax cos t + bx sin t, and so does y.
+const STILL = matchMedia("(prefers-reduced-motion: reduce)");
+const FRAME_MILLISECONDS = 50;
+const SWINGS_A_SECOND = 0.6;
+let shown = 0;
+
+function swing(now) {
+  requestAnimationFrame(swing);
+  if (now - shown < FRAME_MILLISECONDS || STILL.matches || document.hidden) return;
+  shown = now;
+  const t = (now / 1000) * SWINGS_A_SECOND * 2 * Math.PI;
+  const [c, s] = [Math.cos(t), Math.sin(t)];
+  for (const views of figures.values()) {
+    for (const source of sources(views.roots[0].model.document)) {
+      if (!source.name?.startsWith("animation")) continue;
+      const {data} = source;
+      for (const axis of ["x", "y"]) {
+        const [zero, a, b] = [data[`${axis}0`], data[`a${axis}`], data[`b${axis}`]];
+        for (let i = 0; i < zero.length; i++) data[axis][i] = zero[i] + a[i] * c + b[i] * s;
+      }
+      source.change.emit();
+    }
+  }
+}
+requestAnimationFrame(swing);
 
 function go(query, {push = true} = {}) {
   const address = `${location.pathname}?${query}`;

@@ -48,22 +48,57 @@ async function check() {
   }
 }
 
+const UNITS = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
+
+function duration(seconds) {
+  const [unit, size] = UNITS.find(([, size]) => seconds >= size) ?? ["ms", 0.001];
+  return `${Number((seconds / size).toPrecision(3))} ${unit}`;
+}
+
+function bytes(count) {
+  const power = Math.max(Math.min(Math.floor(Math.log10(count || 1) / 3), 4), 0);
+  return `${Number((count / 1000 ** power).toPrecision(3))} ${["B", "kB", "MB", "GB", "TB"][power]}`;
+}
+
+function element(kind, text, inside = []) {
+  const made = document.createElement(kind);
+  made.textContent = text;
+  made.append(...inside);
+  return made;
+}
+
 function planned(plan) {
-  const table = document.createElement("table");
-  table.className = "planned";
-  const text = (value) => (Array.isArray(value) ? value.map(text).join(", ")
-    : typeof value === "object" && value !== null
-      ? Object.entries(value).map(([k, v]) => `${k}: ${text(v)}`).join("; ")
-      : typeof value === "number" ? Number(value.toPrecision(4)).toLocaleString("en") : String(value));
-  for (const [key, value] of Object.entries(plan)) {
-    if (value === null || (typeof value === "object" && !Object.keys(value).length)) continue;
-    const row = table.insertRow();
-    const head = document.createElement("th");
-    head.textContent = key.replaceAll("_", " ");
-    row.append(head);
-    row.insertCell().textContent = text(value);
+  const count = (n) => n.toLocaleString("en");
+  const facts = [
+    ["points", count(plan.points) + (plan.skipped ? `, ${count(plan.skipped)} left out` : "")],
+    ["blocks", count(plan.blocks)],
+    ["time of one core", `${duration(plan.seconds_low)} – ${duration(plan.seconds_high)}`],
+    ["longest point", duration(plan.longest_seconds)],
+    ["useful workers", count(plan.useful_workers)],
+    ["results", bytes(plan.bytes)],
+    ["memory of a block", bytes(plan.peak_bytes)],
+  ].map(([label, value]) => {
+    const fact = element("div", "");
+    const [name, said] = [element("div", label), element("div", value)];
+    [name.className, said.className] = ["label", "value"];
+    fact.append(name, said);
+    return fact;
+  });
+  const box = element("div", "", facts);
+  box.className = "facts";
+  const head = element("p", `${plan.name}, model ${plan.model}: nothing is wrong with it.`);
+  head.className = "good";
+  const table = element("table", "");
+  table.append(element("tr", "", ["stages", "axes", "calculations", "time", "kept for later sweeps"]
+    .map((words) => element("th", words))));
+  for (const stage of plan.stages) {
+    const kept = stage.kept ? "yes" : "no";
+    table.append(element("tr", "", [
+      stage.stages, stage.axes.join(", ") || "none", count(stage.instances),
+      duration(stage.seconds), kept,
+    ].map((words) => element("td", words))));
   }
-  return [table];
+  return [head, box, table];
 }
 
 place("start").addEventListener("click", async () => {
