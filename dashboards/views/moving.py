@@ -17,7 +17,8 @@ def moved(
     """Say how far the points that came last lie from the curve through those before.
 
     The curve of the earlier points is a broken line; the distance is the largest one, as a
-    share of the height of the whole curve. None while there are too few points to tell.
+    share of the height of the whole curve. None while there are too few points to tell, or where
+    the last ones have only made the curve longer.
 
     Parameters
     ----------
@@ -31,7 +32,10 @@ def moved(
     order = np.argsort(finished, kind="stable")
     before, last = order[:-late], order[-late:]
     before = before[np.argsort(x[before])]
+    last = last[(x[last] >= x[before[0]]) & (x[last] <= x[before[-1]])]
     height = float(np.ptp(y))
+    if not len(last):
+        return None
     if height == 0:
         return 0.0
     away = np.abs(y[last] - np.interp(x[last], x[before], y[before]))
