@@ -16,7 +16,7 @@ from markupsafe import Markup
 import sweep
 from dashboards.pages import write_text
 from dashboards.plotting import results_of
-from dashboards.progress.status_map import collect_status_map, draw_status_map
+from dashboards.progress.status_map import collect_status_map, columns_of, draw_status_map
 from dashboards.site import wording
 from dashboards.views.registry import views_of
 from dashboards.views.view import Frame, Results, chosen_of
@@ -74,8 +74,9 @@ def _map(results: Results) -> Section:
     axes = results.axes
     x = axes[0] if axes else ""
     y = axes[1] if len(axes) > 1 else ""
-    collected = collect_status_map(results.dataset, x, y, {})
-    return Section("Status of the points", "", draw_status_map(collected, FRAME))
+    found = collect_status_map(results.dataset, x, y)
+    drawn = draw_status_map(found.grid, columns_of(found), FRAME.width, link="")
+    return Section("Status of the points", "", drawn)
 
 
 def _section(results: Results, view: Any) -> Section:

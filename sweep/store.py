@@ -87,6 +87,8 @@ def _create_coordinates(group: zarr.Group, plan: Plan) -> None:
         if dim.name not in used:
             continue
         values = dim.coordinate(first) if dim.coordinate else range(plan.lengths[dim.name])
+        if len(values) != plan.lengths[dim.name]:
+            continue  # no point is wanted: every dim has one place, and nothing ever lies there
         unit = plan.model.unit_of(dim.unit, first)
         note = {"long_name": dim.long_name, "units": unit}
         _put(group, dim.name, np.array(values), (dim.name,), note)
