@@ -121,9 +121,9 @@ def collect_dispersion(dataset: xarray.Dataset, **selection: Any) -> Dispersion:
         raise InputError(msg)
     kind, weight, band = _beside(point, along, frequency.shape)
     return Dispersion(
-        distance[along], frequency, kind, weight, band, _labels(point, distance),
+        distance[along], frequency, kind, weight, band, path_labels(point, distance),
         unit_of(point, "frequency"), unit_of(point, "k_distance"),
-        _title(dataset, point),
+        point_title(dataset, point),
     )  # fmt: skip
 
 
@@ -154,7 +154,7 @@ def _beside(
     return kind, weight, band
 
 
-def _labels(point: xarray.Dataset, distance: FloatArray) -> tuple[tuple[float, str], ...]:
+def path_labels(point: xarray.Dataset, distance: FloatArray) -> tuple[tuple[float, str], ...]:
     """Place the names; two at one place, where the path breaks, share it."""
     if "k_label" not in point:
         return ()
@@ -167,7 +167,7 @@ def _labels(point: xarray.Dataset, distance: FloatArray) -> tuple[tuple[float, s
     return tuple((at, "|".join(names)) for at, names in found.items())
 
 
-def _title(dataset: xarray.Dataset, point: xarray.Dataset) -> str:
+def point_title(dataset: xarray.Dataset, point: xarray.Dataset) -> str:
     """Name the slab by its settings: "Xe (111), 21 layers, clean"."""
     fixed = json.loads(dataset.attrs.get("sweep", "{}")).get("fixed", {})
     chosen = {str(n): c.values.item() for n, c in point.coords.items() if c.ndim == 0}
@@ -217,9 +217,9 @@ def draw_dispersion(
         title=d.title, frame_width=width, frame_height=height, y_range=Range1d(low, high),
         x_range=Range1d(x[0], x[1] if x[1] > x[0] else x[0] + 1),
     )  # fmt: skip
-    _name_axes(plot, d, unstable=low < 0)
+    name_path_axes(plot, d, unstable=low < 0)
     items = _draw_bands(plot, d) + _draw_lines(plot, d)
-    _draw_marks(plot, d, zero=low < 0)
+    draw_path_marks(plot, d, zero=low < 0)
     items += _draw_dots(plot, d, largest_dot)
     if legend:
         plot.add_layout(theme.new_legend(items), "below")
@@ -273,7 +273,8 @@ def frequency_range(dispersions: Sequence[Dispersion]) -> tuple[float, float]:
     return (1.05 * low if low < -UNSTABLE * high else 0.0), 1.04 * high
 
 
-def _name_axes(plot: figure, d: Dispersion, *, unstable: bool) -> None:
+def name_path_axes(plot: figure, d: Dispersion, *, unstable: bool) -> None:
+    """Write what the axes show, and the names of the points of high symmetry."""
     plot.yaxis.axis_label = theme.with_unit("frequency", d.unit)
     if unstable:
         plot.yaxis.axis_label += ", imaginary ones negative"
@@ -358,7 +359,7 @@ def _scatter(
     )  # fmt: skip
 
 
-def _draw_marks(plot: figure, d: Dispersion, *, zero: bool) -> None:
+def draw_path_marks(plot: figure, d: Dispersion, *, zero: bool) -> None:
     """Draw a line at each point of high symmetry, and at zero when modes lie below it."""
     plot.vspan(x=[at for at, _ in d.labels], name="labels", line_color=theme.RULE, line_width=1)
     if zero:

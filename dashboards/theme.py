@@ -54,6 +54,9 @@ DARK = {
     "#1b3a7a": "#7da2ef",
 }  # fmt: skip
 """What stands for each colour on a dark page."""
+DARK |= dict(zip(WEIGHTS, (Plasma256[round(70 + 185 * i / len(WEIGHTS))] for i, _ in enumerate(
+    WEIGHTS)), strict=True))  # fmt: skip
+"""Shares on a dark page: the larger, the lighter."""
 _KIND_WORDS = {
     "below": "below the bulk",
     "gap": "in a gap",
@@ -157,9 +160,11 @@ def dark(content: UIElement) -> UIElement:
     """Give a picture the colours of a dark page."""
     for model in content.references():
         for name, value in model.properties_with_values().items():
-            if isinstance(value, str) and value in DARK and name != "palette":
+            if name == "palette":
+                setattr(model, name, [DARK.get(colour, colour) for colour in value])
+            elif isinstance(value, str) and value in DARK:
                 setattr(model, name, DARK[value])
-            elif isinstance(value, Value) and value.value in DARK:
+            elif isinstance(value, Value) and isinstance(value.value, str) and value.value in DARK:
                 setattr(model, name, Value(DARK[value.value]))
         if isinstance(model, Plot):
             model.background_fill_color = model.border_fill_color = DARK["white"]
