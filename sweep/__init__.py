@@ -33,6 +33,8 @@ _WHERE = {
     "failed_alike": ("sweep.close_ups", "failed_alike"),
     "failures_at": ("sweep.close_ups", "failures_at"),
     "log_lines": ("sweep.close_ups", "log_lines"),
+    "parameters_at": ("sweep.close_ups", "parameters_at"),
+    "PointParameter": ("sweep.close_ups", "PointParameter"),
     "LogLine": ("sweep.close_ups", "LogLine"),
     "command_line": ("sweep.pointing", "command_line"),
     "installed_versions": ("sweep.versions", "versions"),

@@ -1,4 +1,4 @@
-"""Close looks into a sweep: which points failed alike, what failed at one, what its log says."""
+"""Close looks into a sweep: which points failed alike; parameters, failures and log of one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from sweep.planning import Plan
 from sweep.queries.querying import sorting, stored_dataset
 from sweep.reading import FailedPoint, FailureGroup, failed_point, stored_plan
 from sweep.service.reporting import LOG_FILE
+from sweep.values import as_text, unit_of
 
 TAIL_BYTES = 2**18
 """Of a log, that are read."""
@@ -36,6 +37,56 @@ class LogLine:
     worker: str
     """Empty where it concerns none."""
     message: str
+
+
+@dataclass(frozen=True)
+class PointParameter:
+    """A parameter of the model at a point."""
+
+    name: str
+    value: Any
+    """A number, a truth value or words."""
+    unit: str
+    """Empty if it has none."""
+    origin: Literal["axis", "fixed", "default"]
+    """Where its value stands: on an axis, fixed in the sweep file, or in the model."""
+    description: str
+
+
+def parameters_at(
+    sweep: str | Path, point: Mapping[str, Any], workspace: str | Path = DEFAULT_WORKSPACE
+) -> list[PointParameter]:
+    """List all parameters of a point: those of axes, those that are fixed, then defaults.
+
+    Parameters
+    ----------
+    point : a value for each axis; axes of one value may be left out
+
+    Raises
+    ------
+    InputError : a value that is not on its axis, or an axis without one
+    StoreError : there is no such sweep
+    """
+    plan = stored_plan(locate(sweep, workspace))
+    values = plan.sweep.point(index_of(plan, point))
+    fields = plan.model.parameters.model_fields
+    axes = list(plan.sweep.axes)
+    fixed = [name for name in plan.sweep.document.get("fixed", {}) if name not in axes]
+    rest = [name for name in fields if name not in axes and name not in fixed]
+    origins: tuple[tuple[Literal["axis", "fixed", "default"], list[str]], ...] = (
+        ("axis", axes), ("fixed", fixed), ("default", rest),
+    )  # fmt: skip
+    return [
+        PointParameter(
+            name, _plain(getattr(values, name)), unit_of(fields[name]) or "", origin,
+            fields[name].description or "",
+        )
+        for origin, names in origins for name in names
+    ]  # fmt: skip
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, bool | int | float | str) else as_text(value)
 
 
 def failed_alike(

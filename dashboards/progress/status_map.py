@@ -6,7 +6,7 @@ what changes while a sweep runs stands in the few columns of `columns_of`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -122,7 +122,15 @@ def columns_of(status_map: StatusMap) -> dict[str, object]:
     }  # fmt: skip
 
 
-def draw_status_map(grid: Grid, columns: Mapping[str, object], width: int, link: str) -> figure:
+def only(status: NDArray[np.generic], wanted: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Keep the failed and lost points among those wanted; all others are as if to do."""
+    failed = np.isin(status, (FAILED, LOST)) & wanted
+    return np.where(failed, status, TODO).astype(np.uint8)
+
+
+def draw_status_map(
+    grid: Grid, columns: Mapping[str, object], width: int, link: str, words: Sequence[str] = WORDS
+) -> figure:
     """Draw cells in the colours of statuses.
 
     Parameters
@@ -130,13 +138,14 @@ def draw_status_map(grid: Grid, columns: Mapping[str, object], width: int, link:
     columns : of `columns_of`
     width : pixels
     link : address of a point, to which its place is added when its cell is clicked
+    words : for the statuses
     """
     plot = open_map(grid, width)
     source = ColumnDataSource({**places(grid), **columns}, name=SOURCE, tags=[link])
     coloured = CustomJSTransform(
         args={"names": list(SHADES), "own": list(SHADES.values())}, v_func=_COLOURED
     )
-    told = CustomJSHover(args={"words": list(WORDS)}, code=_IN_WORDS)
+    told = CustomJSHover(args={"words": list(words)}, code=_IN_WORDS)
     add_cells(
         plot, grid, source, {"field": "shade", "transform": coloured},
         [("points", "@told{custom}")], {"@told": told},

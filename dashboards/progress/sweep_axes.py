@@ -51,6 +51,8 @@ def words_along(dataset: xarray.Dataset, dim: str) -> list[str]:
 
 def shown(value: object) -> str:
     """Write a value for a reader."""
+    if isinstance(value, bool | np.bool_):
+        return "true" if value else "false"
     return f"{value:.6g}" if isinstance(value, float | np.floating) else str(value)
 
 

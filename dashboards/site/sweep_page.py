@@ -15,7 +15,14 @@ from dashboards.site import wording
 from dashboards.site.map_controls import chosen_grid, map_controls
 from dashboards.site.pages import Content, Page, Request
 from dashboards.site.parts import Figure, Part, Rows, Words
-from dashboards.site.watched_points import Points, grid_key, point_link, status_of
+from dashboards.site.watched_points import (
+    Points,
+    grid_key,
+    half,
+    place_link,
+    point_link,
+    status_of,
+)
 from dashboards.site.watching import points_done
 from dashboards.views.view import Control
 from sweep import NoSweepError, Status, StoreError
@@ -23,9 +30,6 @@ from sweep import NoSweepError, Status, StoreError
 LIVE_SECONDS, QUIET_SECONDS = 1.0, 10.0
 MOST_WORKERS = 12
 RATES_HEIGHT = 240
-TWO_COLUMNS = 1120
-"""Pixels of a page from which on pictures stand side by side."""
-GAP = 32
 FAR_WORDS = "took over 3 times as long as predicted or under a third of it, the median taken as 1"
 SHOWN = (("status", "status"), ("seconds", "time per point"), ("ratio", "time over cost model"))
 
@@ -71,7 +75,7 @@ class SweepPage(Page):
         fresh = status_map.columns_of(points.map(grid))
         key = ("status", *points.key, *grid_key(grid))
         columns = self._pace.shown(key, fresh) if points.status.running else fresh
-        width, link = _half(points.request), _point_link(points.request)
+        width, link = half(points.request), place_link(points.request)
         draw = partial(status_map.draw_status_map, grid, columns, width, link)
         hint = f"Colours as in the bar above; a cell that is partly done is paler. {_hint(grid)}"
         return [
@@ -90,7 +94,7 @@ class SweepPage(Page):
         key = (shown, *points.key, *grid_key(grid))
         columns = self._pace.shown(key, fresh) if points.status.running else fresh
         span = timing.span_of(columns, about_one=about_one)
-        width, link = _half(points.request), _point_link(points.request)
+        width, link = half(points.request), place_link(points.request)
         draw = partial(timing.draw_times, grid, columns, span, width, link, about_one=about_one)
         words = (
             "Measured over predicted time, over the median of that for the whole sweep: 1 is "
@@ -106,7 +110,7 @@ class SweepPage(Page):
         found = points.rates()
         if found is None:
             return [Words("rates-words", str(wording.paragraph("No block is finished yet.")))]
-        columns, width = rates.columns_of(found), _half(points.request)
+        columns, width = rates.columns_of(found), half(points.request)
         draw = partial(rates.draw_rates, found, columns, width, RATES_HEIGHT)
         began = float(points.history().finished[0])
         key = f"{points.key} {began} {found.width} {len(found.per_second)} {width}"
@@ -115,15 +119,6 @@ class SweepPage(Page):
             Figure("rates", draw, key, {rates.SOURCE: columns}),
             Words("rates-words", str(wording.paragraph(words, kind="faint"))),
         ]
-
-
-def _half(request: Request) -> int:
-    """Give the pixels of a column."""
-    return request.wide if request.wide < TWO_COLUMNS else (request.wide - GAP) // 2
-
-
-def _point_link(request: Request) -> str:
-    return wording.link(request.base, f"/sweep/{request.sweep}/point") + "?place="
 
 
 def _hint(grid: Grid) -> str:
@@ -175,7 +170,7 @@ def _facts(request: Request, status: Status) -> str:
         ("points, rate now", wording.rate(request.watch.rate(status)), ""),
         ("time left", wording.time_left(status), ""),
         ("priority", f"{status.priority}", ""),
-        ("submitted", wording.ago(status.submitted), ""),
+        ("submitted", wording.ago(request.watch.begun(status)), ""),
         ("on disk", wording.size(request.watch.size(status)), ""),
     ]
     cells = Markup("").join(

@@ -21,6 +21,9 @@ from sweep import FailureGroup, History, NoSweepError, Status, StoreError
 
 TIMES_SECONDS = 4.0
 FAILURES_SECONDS = 2.0
+TWO_COLUMNS = 1120
+"""Pixels of a page from which on pictures stand side by side."""
+GAP = 32
 
 
 def status_of(request: Request) -> Status:
@@ -135,3 +138,13 @@ def point_link(points: Points, flat: int) -> Markup:
     return Markup('<div class="clip wide"><a href="{}" title="{}">{}</a></div>').format(
         address, words, words or "the only point"
     )
+
+
+def place_link(request: Request) -> str:
+    """Give the address of a point, to which its place in the sweep is to be added."""
+    return wording.link(request.base, f"/sweep/{request.sweep}/point") + "?place="
+
+
+def half(request: Request) -> int:
+    """Give the pixels of a column."""
+    return request.wide if request.wide < TWO_COLUMNS else (request.wide - GAP) // 2

@@ -153,6 +153,7 @@ async function figure(element, item) {
   old?.clear();
   for (const child of before) child.remove();
   inside.className = "";
+  element.dataset.part = "figure"; // it may have held words until now
   if (views === undefined) return;
   figures.set(element.id, views);
   watch(views.roots[0].model.document, element);
