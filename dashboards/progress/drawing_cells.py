@@ -55,6 +55,8 @@ def open_map(grid: Grid, width: int, *, right: int = 0) -> figure:
         x_range=Range1d(-0.5, nx - 0.5), y_range=Range1d(-0.5, ny - 0.5),
     )  # fmt: skip
     plot.title.visible = False
+    plot.toolbar_location = None  # it would lie over the upper cells
+    plot.tools = []
     _name(plot.xaxis[0], grid.x, plot.frame_width // X_LABELS)
     _name(plot.yaxis[0], grid.y, plot.frame_height // Y_LABELS)
     return plot

@@ -50,7 +50,10 @@ def collect_rates(history: History, now: float, *, live: bool) -> Rates | None:
         return None
     began = float(history.finished[0])
     span = max(now - began, float(history.finished[-1]) - began)
-    width = float(next((w for w in WIDTHS if span < w * MOST_BINS), _whole_days(span)))
+    width = float(
+        next((w for w in WIDTHS if span < w * MOST_BINS and w >= _least(history)),
+             _whole_days(span))
+    )  # fmt: skip
     bins = int(span // width) + 1
     shown = min(-(-bins // STEP_BINS) * STEP_BINS, MOST_BINS) if live else bins
     place = np.minimum((history.finished - began) // width, shown - 1).astype(np.int64)
@@ -60,6 +63,12 @@ def collect_rates(history: History, now: float, *, live: bool) -> Rates | None:
     rate = points / lasted
     rate[bins:] = np.nan
     return Rates(width, rate)
+
+
+def _least(history: History) -> float:
+    """Give the width of bins below which most of them would hold one block or none."""
+    blocks = len(history.finished)
+    return 2 * float(history.finished[-1] - history.finished[0]) / blocks
 
 
 def _whole_days(span: float) -> float:

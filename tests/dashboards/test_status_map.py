@@ -255,8 +255,8 @@ def test_rates_are_points_over_time() -> None:
     found = collect_rates(history, 109.9, live=False)
 
     assert found is not None
-    assert found.width == 1
-    np.testing.assert_allclose(found.per_second, [6, 0, 0, 10, 0, 0, 0, 0, 0, 6])
+    assert found.width == 5
+    np.testing.assert_allclose(found.per_second, [16 / 5, 6 / 4.9])
     assert draw_rates(found, rates.columns_of(found), 500, 240)
 
 
@@ -266,8 +266,8 @@ def test_rates_of_a_running_sweep_have_room_for_what_is_to_come() -> None:
     found = collect_rates(history, 104.5, live=True)
 
     assert found is not None
-    np.testing.assert_allclose(found.per_second[:5], [4, 2, 0, 0, 0])
-    assert np.isnan(found.per_second[5:]).all()
+    np.testing.assert_allclose(found.per_second[:3], [3, 0, 0])
+    assert np.isnan(found.per_second[3:]).all()
     assert len(found.per_second) == 20
 
 
