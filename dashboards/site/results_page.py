@@ -56,7 +56,7 @@ class ResultsPage(Page):
             Words("nothing", ""), Figure("picture", partial(view.draw, collected, frame), key),
             Words("downloads", _downloads(request, chosen)), *detail,
         ]  # fmt: skip
-        picked = {k: v for k, v in request.query.items() if k in view.picks}
+        picked = {k: v for k, v in request.query.items() if k in (*view.picks, *view.picks_too)}
         return Content(parts, state | picked, seconds)
 
     def file(self, request: Request, name: str) -> File:

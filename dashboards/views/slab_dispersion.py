@@ -120,7 +120,8 @@ class DispersionView(View[Modes]):
 
     name = "dispersion"
     title = "dispersion"
-    picks = ("k", "mode", "panel")
+    picks = ("k", "mode")
+    picks_too = ("panel",)
     hint = "Click a mode to see how its layers move."
 
     def fits(self, results: Results) -> bool:

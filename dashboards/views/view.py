@@ -108,7 +108,9 @@ class View(ABC, Generic[Collected]):
     title: ClassVar[str]
     """As in menus, a noun."""
     picks: ClassVar[tuple[str, ...]] = ()
-    """What a click into the picture chooses, for `detail`."""
+    """What a click into the picture chooses, and `detail` needs."""
+    picks_too: ClassVar[tuple[str, ...]] = ()
+    """What a click chooses beside that."""
     hint: ClassVar[str] = ""
     """Says what to click at."""
 

@@ -22,7 +22,8 @@ function state() {
 
 function wide() {
   const main = place("main");
-  return Math.floor((main.clientWidth - 8) / 20) * 20;
+  const padding = 2 * parseFloat(getComputedStyle(main).paddingLeft);
+  return Math.floor((main.clientWidth - padding) / 20) * 20;
 }
 
 function request() {
