@@ -316,7 +316,7 @@ def _draw_dots(plot: figure, c: ChainModes, *, weighed: bool) -> None:
 
 
 def _draw_ends(plot: figure, c: ChainModes, ends: tuple[float, float]) -> bool:
-    """Mark the modes of the semi-infinite chain: rings along an axis, lines across for one chain."""
+    """Mark the end modes of the semi-infinite chain: rings along an axis, or lines across."""
     at, number = np.nonzero(np.isfinite(c.ends))
     if not len(at):
         return False
