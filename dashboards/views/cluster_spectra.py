@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from bokeh.layouts import column
 from bokeh.models import LayoutDOM
 
 from dashboards import theme
@@ -26,6 +27,7 @@ from dashboards.views.impurity_lines import (
     Lines,
     along,
     collect_lines,
+    headline,
     lines_moved,
     nothing,
     numbers,
@@ -54,7 +56,7 @@ MOST_NUMBERS = 20_000
 """Of all curves together."""
 WIDEST = 520
 """Pixels of the frame of one panel."""
-ABOVE = 110
+ABOVE = 130
 """Pixels of all that is not the frame of a panel."""
 
 
@@ -120,10 +122,9 @@ class SiteSpectraView(View[Spectra]):
         shown = [_thinned(p, max(MOST_NUMBERS // (3 * rows), 50)) for p in shown]
         wide = min(frame.width // len(shown) - AXIS - SPACING, WIDEST)
         left_out = f"; {len(shown)} of {count} particles" if len(shown) < count else ""
-        return draw_site_spectra(
-            shown, note="rows: states of one atom, with its coordination number; the same scale "
-            f"for all{left_out}", size=(wide, frame.height - ABOVE),
-        )  # fmt: skip
+        head = headline(f"states of one atom, with its coordination number{left_out}", frame.width)
+        drawn = draw_site_spectra(shown, size=(wide, frame.height - ABOVE))
+        return column(head, drawn)
 
     def table(self, collected: Spectra) -> Table:
         """Give a row for each particle, site and frequency."""
@@ -134,8 +135,8 @@ class SiteSpectraView(View[Spectra]):
             for name, number, spectrum in zip(p.names, p.coordination, p.spectrum, strict=True):
                 same = [p.title, *([which] if beside else []), name, number]
                 parts = [[value] * len(p.grid) for value in same]
-                for column, part in zip(columns.values(), (*parts, p.grid, spectrum), strict=True):
-                    column.extend(part)
+                for found, part in zip(columns.values(), (*parts, p.grid, spectrum), strict=True):
+                    found.extend(part)
         units = {"frequency": collected.particles[0].unit, "site_dos": collected.density_unit}
         return Table({n: np.array(c) for n, c in columns.items()}, units)
 

@@ -269,7 +269,7 @@ def _add_every(plot: figure, c: Localised) -> list[LegendItem]:
         source = ColumnDataSource({
             "x": thin(c.lines.x.values[places[:, 1]]), "y": thin(c.every[i][tuple(places.T)])
         })  # fmt: skip
-        plot.scatter("x", "y", source=source, size=4, color=colour, name="every")
+        plot.scatter("x", "y", source=source, size=6, color=colour, name="every")
     return [sample(plot, "every localised mode", theme.INK, marker="circle")]
 
 

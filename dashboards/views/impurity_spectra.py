@@ -15,6 +15,7 @@ from dashboards.views.impurity_lines import (
     along,
     at_text,
     fewer,
+    headline,
     limits,
     nothing,
     place_in,
@@ -117,7 +118,7 @@ class DefectSpectraView(View[DefectSpectra]):
         plots = [_panel(c, p, (wide, frame.height - ABOVE)) for p in panels]
         for plot in plots[1:]:
             plot.x_range = plots[0].x_range
-        head = theme.headline(f"spectra{c.at}", "", frame.width) if c.at else []
+        head = [headline(f"spectra{c.at}", frame.width)] if c.at else []
         return column(*head, row(*plots, spacing=SPACING), *_legend(c, frame.width))
 
     def table(self, collected: DefectSpectra) -> Table:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import xarray
 from bokeh.embed import json_item
-from bokeh.models import ColorBar, Legend, Plot
+from bokeh.models import ColorBar, Legend, Plot, Widget
 
 from dashboards import theme
 from dashboards.views.cluster_modes import ParticleModes, levels
@@ -301,6 +301,8 @@ def test_nothing_is_said_in_words(view: Any) -> None:
 )  # fmt: skip
 def test_any_axes_are_drawn_on_white_and_on_dark(view: Any, axes: dict[str, Any]) -> None:
     c = collected(view, made(axes, grid=3000 if len(axes) < 2 else 30))
+    drawn = view.draw(c, Frame(1160))
 
+    assert not list(drawn.select({"type": Widget}))  # the pages of the service have none
     assert weight(theme.dark(view.draw(c, Frame(1160)))) < 300_000
     assert len({len(column) for column in view.table(c).columns.values()}) == 1

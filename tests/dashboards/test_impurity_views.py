@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import xarray
 from bokeh.embed import json_item
-from bokeh.models import ColorBar, Legend, Plot
+from bokeh.models import ColorBar, Legend, Plot, Widget
 
 from dashboards import theme
 from dashboards.views.impurity_energies import DefectEnergies
@@ -360,7 +360,9 @@ def test_any_axes_are_drawn_on_white_and_on_dark(view: Any, axes: dict[str, Any]
         assert view.name == "resonances"  # has nothing to lie beside the frequency
         return
     c = collected(view, results)
+    drawn = view.draw(c, Frame(1160))
 
+    assert not list(drawn.select({"type": Widget}))  # the pages of the service have none
     assert weight(theme.dark(view.draw(c, Frame(1800)))) < 300_000
     assert len({len(column) for column in view.table(c).columns.values()}) == 1
 
