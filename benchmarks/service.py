@@ -138,7 +138,8 @@ class Served:
             assert process.poll() is None, (workspace.parent / "service.log").read_text()
             time.sleep(0.05)
         told = json.loads((workspace / "service.json").read_text())
-        self._port = urlsplit(told["url"]).port
+        self.url: str = told["url"]
+        self._port = urlsplit(self.url).port
         self._headers = {"Authorization": f"Bearer {told['token']}"}
 
     def link(self) -> http.client.HTTPConnection:

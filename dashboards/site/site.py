@@ -28,6 +28,7 @@ from sweep import NoSweepError, SweepError
 
 HERE = Path(__file__).parent
 BOKEH_JS = Path(bokeh.__file__).parent / "server" / "static" / "js" / "bokeh.min.js"
+"""Without its widgets: controls are HTML, which keyboards and screen readers know."""
 PAGES: tuple[Page, ...] = (
     SweepsPage(), SweepPage(), ResultsPage(), ErrorsPage(), PointPage(), ClusterPage(),
 )  # fmt: skip
