@@ -82,11 +82,6 @@ def fixed_of(results: Results) -> dict[str, Any]:
     return fixed
 
 
-def title_of(results: Results, fallback: str = "") -> str:
-    """Name a variable as the store does, its first letter as it is."""
-    return str(results.dataset[fallback].attrs.get("long_name", "")) or fallback.replace("_", " ")
-
-
 # --- units ------------------------------------------------------------------------------------
 
 
