@@ -190,7 +190,9 @@ def _points(points: Points, groups: Sequence[FailureGroup]) -> list[Part]:
         digest(f"{p.stage} {sorted(p.point.items())}"): str(_listed(points, p, several=several))
         for p in listed
     }
-    more = f"The first {len(listed):,} of {total:,} are listed." if total > len(listed) else ""
+    more = (
+        f"{len(listed):,} of {total:,} are listed; the map has all." if total > len(listed) else ""
+    )
     return [
         Words("points-title", "<h2>Points</h2>"), Words("points-head", str(head)),
         Rows("points", rows),

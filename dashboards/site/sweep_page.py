@@ -30,7 +30,7 @@ from sweep import NoSweepError, Status, StoreError
 LIVE_SECONDS, QUIET_SECONDS = 1.0, 10.0
 MOST_WORKERS = 12
 RATES_HEIGHT = 240
-FAR_WORDS = "took over 3 times as long as predicted or under a third of it, the median taken as 1"
+FAR_WORDS = "took over 3 times as long as predicted or under a third, relative to the median"
 SHOWN = (("status", "status"), ("seconds", "time per point"), ("ratio", "time over cost model"))
 
 
@@ -232,7 +232,8 @@ def _listed(points: Points) -> list[Part]:
     seconds, ratio = found.seconds.ravel(), found.ratio.ravel()
     slowest = [(int(i), wording.duration(float(seconds[i]))) for i in found.slowest]
     far = [
-        (int(i), f"{ratio[i]:.3g} ×", wording.duration(float(seconds[i]))) for i in found.outliers
+        (int(i), _times(float(ratio[i])), wording.duration(float(seconds[i])))
+        for i in found.outliers
     ]
     off = wording.paragraph(f"{found.off:,} points {FAR_WORDS}.", kind="faint")
     table = Markup("{}{}").format(off, _table(points, ("measured / predicted", "time"), far))
@@ -243,6 +244,10 @@ def _listed(points: Points) -> list[Part]:
         Words("slowest", str(slow if slowest else unknown)),
         Words("outliers", str(table if far else near if slowest else unknown)),
     ]
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:,.0f} ×" if ratio >= 1000 else f"{ratio:.3g} ×"
 
 
 def _table(points: Points, heads: tuple[str, ...], rows: Sequence[tuple[int | str, ...]]) -> Markup:

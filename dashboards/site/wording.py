@@ -65,8 +65,10 @@ def rate(points_per_second: float | None) -> str:
     """Write a speed."""
     if points_per_second is None:
         return "–"
+    if points_per_second >= 1000:
+        return f"{points_per_second:,.0f} /s"
     if points_per_second >= 1 or points_per_second == 0:
-        return f"{points_per_second:,.3g} /s"
+        return f"{points_per_second:.3g} /s"
     return f"{points_per_second * 60:.3g} /min"
 
 

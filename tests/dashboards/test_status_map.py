@@ -181,6 +181,24 @@ def test_a_million_points_fit_in_a_page_and_are_counted_at_once() -> None:
     assert len(json.dumps(figure_of(found).whole(dark=True))) < 250_000
 
 
+@pytest.mark.parametrize("about_one", [False, True])
+def test_times_of_a_million_points_fit_in_a_page(about_one: bool) -> None:
+    grid = grid_of(points((50, 20, 1000)), "c", "a", {})
+    seconds = np.random.default_rng(3).lognormal(size=(50, 20, 1000))
+    found = timing.collect_timing(seconds, np.ones_like(seconds), seconds < 100)
+    leads = np.zeros(grid.shape, dtype=np.int64)
+
+    columns = timing.columns_of(grid, found.ratio if about_one else found.seconds, leads)
+    span = timing.span_of(columns, about_one=about_one)
+
+    drawn = Figure(
+        "map",
+        lambda: timing.draw_times(grid, columns, span, 580, "/?place=", about_one=about_one),
+        "key", {timing.SOURCE: columns},
+    )  # fmt: skip
+    assert len(json.dumps(drawn.whole(dark=True))) < 250_000
+
+
 def test_cells_are_drawn_in_the_colours_of_the_page() -> None:
     style = (status_map.__file__.rpartition("/progress/")[0]) + "/site/static/modesweep.css"
     with open(style) as file:  # noqa: PTH123
