@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 TWO    := -n 2 --dist loadfile --no-loadscope-reorder  # conftest.py puts long files first
 
-.PHONY: demo test test-long chaos check bench minimum clean
+.PHONY: demo test test-long chaos check bench minimum screenshots clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -44,6 +44,9 @@ minimum:  ## the quick tests with the oldest versions that pyproject.toml allows
 	.venv-minimum/bin/pip install --quiet --no-deps -e .
 	.venv-minimum/bin/python -m compileall -q models sweep dashboards
 	.venv-minimum/bin/python -m pytest -q -m "not long" $(TWO)
+
+screenshots: $(STAMP)  ## pictures of the pages, from sweeps that really run; needs a Chromium
+	$(BIN)/python examples/screenshots.py
 
 clean:
 	rm -rf $(VENV) .venv-minimum results

@@ -132,8 +132,7 @@ def _view(results: Results, kind: str) -> View[Any]:
     known = {v.name for v in VIEWS}
     why = "does not have what it shows" if kind in known else "has no such view"
     msg = (
-        f"--kind {kind!r}: {results.name} {why}. Views of it: "
-        f"{', '.join(v.name for v in fitting)}."
+        f"--kind {kind!r}: {results.name} {why}. Views of it: {', '.join(v.name for v in fitting)}."
     )
     raise InputError(msg)
 

@@ -92,7 +92,7 @@ class SpectraView(View[Family | Map]):
 
     def fits(self, results: Results) -> bool:
         """Fit if a spectrum is stored."""
-        return any(results.has(n, "grid") for n in SHOWN)
+        return results.model == "slab" and any(results.has(n, "grid") for n in SHOWN)
 
     def controls(self, results: Results, asked: Asked) -> list[Control]:
         """Offer a spectrum, what there is a line for each of, layers, a unit."""

@@ -42,7 +42,7 @@ class _Curves(View[Family]):
 
     def fits(self, results: Results) -> bool:
         """Fit if one of the variables is stored."""
-        return any(results.has(n) for n in self.variables)
+        return results.model == "slab" and any(results.has(n) for n in self.variables)
 
     def controls(self, results: Results, asked: Asked) -> list[Control]:
         """Offer a variable, what runs along x, a line for each of something, the other places."""

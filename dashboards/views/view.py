@@ -17,6 +17,8 @@ import xarray
 from bokeh.models import LayoutDOM
 from numpy.typing import NDArray
 
+from dashboards import theme
+
 Collected = TypeVar("Collected")
 FloatArray = NDArray[np.float64]
 Asked = Mapping[str, str]
@@ -201,8 +203,7 @@ def axis_control(
 def label_of(dataset: xarray.Dataset, name: str) -> str:
     """Name an axis, with its unit."""
     unit = str(dataset[name].attrs.get("units", "1")) if name in dataset.coords else "1"
-    words = name.replace("_", " ")
-    return words if unit == "1" else f"{words} ({unit})"
+    return theme.with_unit(name.replace("_", " "), theme.unit_text(unit))
 
 
 def index_of(dataset: xarray.Dataset, name: str, text: str) -> int:

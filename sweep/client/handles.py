@@ -74,6 +74,10 @@ class ConnectedService:
         """Tell of the service: versions, cluster, workspace."""
         return self._verbs.about()
 
+    def login_link(self) -> str:
+        """Give a link that opens the pages in one browser, once, for ten minutes."""
+        return self._verbs.login_link()
+
     def models(self) -> list[dict[str, Any]]:
         """Name its models."""
         return self._verbs.models()
