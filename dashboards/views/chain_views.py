@@ -89,7 +89,7 @@ class ChainModesView(View[ChainModes]):
         axes = numeric_axes(results, [SQUARED])
         longest = max(axes, key=lambda d: results.dataset.sizes[d]) if axes else MODES
         options = [(d, words(d)) for d in [*axes, MODES]]
-        along = Control.of("along", "along x", options, asked, longest)
+        along = Control.of("x", "along x", options, asked, longest)
         kinds = [("squared", "squared frequency"), ("root", "frequency")]
         return [
             along, *place_controls(results, SQUARED, (along.value, MODES), asked),
@@ -98,7 +98,7 @@ class ChainModesView(View[ChainModes]):
 
     def collect(self, results: Results, chosen: Asked) -> ChainModes:
         """Take modes, their weights and the modes of an endless end out of the store."""
-        along = chosen["along"]
+        along = chosen["x"]
         free = () if along == MODES else (along,)
         place = place_of(results, chosen, [SQUARED], free)
         drawn = [*free, MODES]
@@ -160,7 +160,7 @@ class EndWeightsView(View[Family]):
 
     def collect(self, results: Results, chosen: Asked) -> Family:
         """Take the weights out of the store."""
-        found = family(results, chosen, WEIGHT, MODES, chosen["lines"])
+        found = family(results, chosen, WEIGHT, MODES, chosen["line"])
         return replace(found, x_label="mode, counted from the lowest frequency",
                        unit="share in three atoms")  # fmt: skip
 

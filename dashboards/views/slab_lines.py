@@ -93,7 +93,7 @@ def along_control(results: Results, variable: str, preferred: str, asked: Asked)
     options = [d for d in (preferred, *results.axes) if d in dims and _numbers(results, d)]
     shown = [(d, words(d)) for d in dict.fromkeys(options or [preferred])]
     longest = preferred if preferred in dims else max(options or [preferred], key=data.sizes.get)  # type: ignore[arg-type]
-    return Control.of("along", "along x", shown, asked, longest)
+    return Control.of("x", "along x", shown, asked, longest)
 
 
 def line_control(
@@ -103,7 +103,7 @@ def line_control(
     dims = [d for d in dims_beside(results, [variable], (along,))]
     options = [(NOTHING, "nothing"), *((d, words(d)) for d in dims)]
     default = next((d for d in preferred if d in dims), dims[0] if dims else NOTHING)
-    return Control.of("lines", "a line for each", options, asked, default)
+    return Control.of("line", "a line for each", options, asked, default)
 
 
 def place_controls(

@@ -116,8 +116,8 @@ class SpectraView(View[Family | Map]):
         """Take spectra out of the store."""
         if chosen["shown"] == MAP:
             return _map(results, chosen)
-        places = _layers(results, chosen) if chosen["lines"] == "layer" else None
-        found = family(results, chosen, chosen["shown"], "grid", chosen["lines"], places)
+        places = _layers(results, chosen) if chosen["line"] == "layer" else None
+        found = family(results, chosen, chosen["shown"], "grid", chosen["line"], places)
         scale, unit = frequency_unit(results, "grid", chosen)
         if unit != theme.unit_text(str(results.dataset["grid"].attrs.get("units", ""))):
             found = replace(found, x=found.x * scale, values=found.values / scale,

@@ -83,7 +83,7 @@ class ThermalView(_Curves):
 
     def collect(self, results: Results, chosen: Asked) -> Family:
         """Take a thermal function out of the store."""
-        found = family(results, chosen, chosen["shown"], chosen["along"], chosen["lines"])
+        found = family(results, chosen, chosen["shown"], chosen["x"], chosen["line"])
         if chosen.get("scales") == "log":
             keep = found.x > 0
             log = "xy" if (found.values[:, keep] > 0).any() else "x"
@@ -108,7 +108,7 @@ class DisplacementsView(_Curves):
         shown = chosen["shown"]
         part = 100.0 if shown in RELAXATION else 1.0
         found = family(
-            results, chosen, shown, chosen["along"], chosen["lines"], scale=part
+            results, chosen, shown, chosen["x"], chosen["line"], scale=part
         )  # fmt: skip
         if shown in RELAXATION:
             found = replace(found, unit="% of the ideal spacing")

@@ -75,7 +75,7 @@ def made(shape: tuple[int, ...], atoms: int, status: int = 2) -> Results:
 def test_modes_along_an_axis_are_those_of_the_store(chains: Results) -> None:
     view = ChainModesView()
 
-    found = looked(view, chains, along="end_mass_ratio", mass_ratio="2")
+    found = looked(view, chains, x="end_mass_ratio", mass_ratio="2")
 
     data = chains.dataset.sel(mass_ratio=2)
     assert np.array_equal(found.values, data["frequency_squared"].values)
@@ -99,7 +99,7 @@ def test_frequencies_are_the_roots_of_their_squares(chains: Results) -> None:
 def test_one_chain_is_shown_over_the_number_of_the_mode(chains: Results) -> None:
     view = ChainModesView()
 
-    found = looked(view, chains, along="mode", mass_ratio="2", end_mass_ratio="1")
+    found = looked(view, chains, x="mode", mass_ratio="2", end_mass_ratio="1")
 
     assert found.x.tolist() == list(range(20))
     assert found.values.shape == (20, 1)
@@ -108,7 +108,7 @@ def test_one_chain_is_shown_over_the_number_of_the_mode(chains: Results) -> None
 
 
 def test_modes_in_no_band_are_end_modes(chains: Results) -> None:
-    found = looked(ChainModesView(), chains, along="end_mass_ratio", mass_ratio="2")
+    found = looked(ChainModesView(), chains, x="end_mass_ratio", mass_ratio="2")
     acoustic, low, high = found.band.T[..., None]
     outside = (found.values > high) | ((found.values > acoustic) & (found.values < low))
 
@@ -125,7 +125,7 @@ def test_bands_are_those_of_the_diatomic_chain() -> None:
 def test_end_weights_are_those_of_the_store(chains: Results) -> None:
     view = EndWeightsView()
 
-    found = looked(view, chains, lines="end_mass_ratio", mass_ratio="2")
+    found = looked(view, chains, line="end_mass_ratio", mass_ratio="2")
 
     stored = chains.dataset["end_weight"].sel(mass_ratio=2).values
     assert np.array_equal(found.values, stored)
@@ -162,4 +162,4 @@ def test_the_highest_mode_says_how_far_the_curve_moved() -> None:
 
     assert told is not None
     assert told == moved(found.x, found.values.max(axis=1), finished)
-    assert view.moved(looked(view, results, along="mode"), results, np.zeros((1, 30))) is None
+    assert view.moved(looked(view, results, x="mode"), results, np.zeros((1, 30))) is None

@@ -365,7 +365,7 @@ def test_a_spectrum_keeps_its_integral_in_another_unit() -> None:
     view = SpectraView()
 
     (_, thz), (_, wave) = (
-        looked(view, results, shown="layer_dos", lines="layer", surface="111", direction="y",
+        looked(view, results, shown="layer_dos", line="layer", surface="111", direction="y",
                unit=u)
         for u in ("THz", "cm-1")
     )  # fmt: skip
@@ -380,7 +380,7 @@ def test_a_spectrum_keeps_its_integral_in_another_unit() -> None:
 def test_spectra_of_thick_slabs_show_the_outermost_layers_and_the_middle() -> None:
     view = SpectraView()
 
-    _, found = looked(view, store({}, layers=40), lines="layer")
+    _, found = looked(view, store({}, layers=40), line="layer")
 
     assert isinstance(found, Family)
     assert found.line_words == ("0", "1", "2", "20")
@@ -402,7 +402,7 @@ def test_thermal_functions_come_with_their_errors() -> None:
     results = store({"surface": AXES["surface"]})
     view = NAMED["thermal"]
 
-    _, found = looked(view, results, shown="heat_capacity", lines="surface")
+    _, found = looked(view, results, shown="heat_capacity", line="surface")
 
     assert np.array_equal(found.values, results.dataset["heat_capacity"].values)
     assert np.array_equal(found.errors, results.dataset["heat_capacity_error"].values)
@@ -422,7 +422,7 @@ def test_logarithmic_axes_leave_out_zero_temperature() -> None:
 def test_relaxation_is_shown_in_percent() -> None:
     results = store({"surface": AXES["surface"]})
 
-    _, found = looked(NAMED["displacements"], results, shown="spacing_change", lines="surface")
+    _, found = looked(NAMED["displacements"], results, shown="spacing_change", line="surface")
 
     assert found.values == pytest.approx(100 * results.dataset["spacing_change"].values)
     assert found.unit == "% of the ideal spacing"
@@ -432,7 +432,7 @@ def test_displacements_follow_the_chosen_temperature_in_lines_for_directions() -
     results = store({"surface": AXES["surface"]})
     view = NAMED["displacements"]
 
-    _, found = looked(view, results, temperature="20", surface="111", lines="direction")
+    _, found = looked(view, results, temperature="20", surface="111", line="direction")
 
     stored = results.dataset["mean_square_displacement"].values[1, 2]
     assert np.array_equal(found.values, stored.T)
@@ -443,7 +443,7 @@ def test_curves_along_an_axis_say_how_far_they_moved() -> None:
     masses = np.linspace(1, 2, 21)
     results = store({"adlayer_mass_ratio": masses})
     view = NAMED["thermal"]
-    _, found = looked(view, results, along="adlayer_mass_ratio", lines="none", temperature="10")
+    _, found = looked(view, results, x="adlayer_mass_ratio", line="none", temperature="10")
     finished = np.arange(21.0)
     finished[[4, 9, 14]] += 100
 
