@@ -26,7 +26,7 @@ from benchmarks.half_spaces import Crystal
 from benchmarks.layer_spectra import ENERGIES, modes_density
 from benchmarks.thick_slabs import make_case
 from benchmarks.timing import interleaved, machine, print_table, settle
-from dashboards.pages import write_page, write_picture
+from dashboards.files import write_page, write_picture
 from dashboards.theme import DEPTHS, FONT, INK, RULE, new_figure
 from models.green.surface_spectra import layer_green
 from models.modes.matrix_forms import choose_form

@@ -36,7 +36,7 @@ from benchmarks.service import (
     summarize,
 )
 from benchmarks.timing import machine, print_table, settle, verdict
-from dashboards.pages import find_browser
+from dashboards.files import find_browser
 
 PAGES = ("/", "/sweep/large", "/sweep/large/results", "/sweep/large/errors", "/cluster")
 VISITS = 5

@@ -11,7 +11,7 @@ from bokeh.models import LayoutDOM
 
 import sweep
 from dashboards import theme
-from dashboards.pages import write_page, write_picture, write_svg, write_text
+from dashboards.files import write_page, write_picture, write_svg, write_text
 from dashboards.tables import csv_of
 from dashboards.views.registry import VIEWS, views_of
 from dashboards.views.view import Control, Frame, Results, Table, View, chosen_of, value_text

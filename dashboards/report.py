@@ -14,7 +14,7 @@ from bokeh.resources import INLINE
 from markupsafe import Markup
 
 import sweep
-from dashboards.pages import write_text
+from dashboards.files import write_text
 from dashboards.plotting import results_of
 from dashboards.progress.status_map import collect_status_map, columns_of, draw_status_map
 from dashboards.site import wording

@@ -15,13 +15,13 @@ from pathlib import Path
 import xarray
 
 import sweep
-from dashboards.dispersion import (
+from dashboards.figures.dispersion import (
     Dispersion,
     collect_dispersion,
     draw_panels,
     panels_width,
 )
-from dashboards.pages import write_page, write_picture
+from dashboards.files import write_page, write_picture
 from sweep.progress import for_terminal
 
 FILE = Path(__file__).with_name("rare_gas_adlayers.toml")

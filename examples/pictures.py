@@ -19,23 +19,31 @@ from bokeh.models import LayoutDOM
 
 import sweep
 from dashboards import theme
-from dashboards.curves import Curve, Drawn, Key, Panel, collect_curve, curves_width, draw_curves
-from dashboards.dispersion import collect_dispersion
-from dashboards.impurities import (
+from dashboards.figures.curves import (
+    Curve,
+    Drawn,
+    Key,
+    Panel,
+    collect_curve,
+    curves_width,
+    draw_curves,
+)
+from dashboards.figures.dispersion import collect_dispersion
+from dashboards.figures.impurities import (
     MapPanel,
     collect_attraction,
     collect_map,
     draw_maps,
     maps_width,
 )
-from dashboards.pages import write_page, write_picture
-from dashboards.site_spectra import collect_site_spectra, draw_site_spectra, spectra_width
-from dashboards.surface_branches import (
+from dashboards.figures.site_spectra import collect_site_spectra, draw_site_spectra, spectra_width
+from dashboards.figures.surface_branches import (
     branches_width,
     collect_branches,
     collect_lowest,
     draw_branches,
 )
+from dashboards.files import write_page, write_picture
 from sweep.progress import for_terminal
 
 HERE = Path(__file__).parent

@@ -22,7 +22,7 @@ from typing import Any
 from playwright.sync_api import Page, sync_playwright
 
 import sweep
-from dashboards.pages import find_browser
+from dashboards.files import find_browser
 
 HERE = Path(__file__).parent
 FOLDER = HERE.parent / "docs" / "pictures"

@@ -40,6 +40,10 @@ def places(grid: Grid) -> dict[str, NDArray[np.uint8]]:
     return {"x": x.ravel(), "y": y.ravel()}
 
 
+LETTER_PIXELS = 7
+"""Of a label, on average."""
+
+
 def open_map(grid: Grid, width: int, *, right: int = 0) -> figure:
     """Open an empty map: as many steps along each side as there are cells.
 
@@ -59,6 +63,8 @@ def open_map(grid: Grid, width: int, *, right: int = 0) -> figure:
     plot.tools = []
     _name(plot.xaxis[0], grid.x, plot.frame_width // X_LABELS)
     _name(plot.yaxis[0], grid.y, plot.frame_height // Y_LABELS)
+    if len(grid.y.label) * LETTER_PIXELS > plot.frame_height:  # no room for the unit
+        plot.yaxis[0].axis_label = grid.y.label.partition(" (")[0]
     return plot
 
 

@@ -108,7 +108,7 @@ def _told(request: Request, moved: float | None) -> str:
 
 def _downloads(request: Request, chosen: Asked) -> str:
     state = {k: v for k, v in chosen.items() if isinstance(v, str)}
-    csv = wording.link(request.base, f"/sweep/{request.sweep}/results", state | {"file": "csv"})
+    csv = wording.link(request.base, f"/sweep/{request.sweep}/results", state | {"_file": "csv"})
     return str(Markup(
         '<div class="links"><span class="faint">Download</span>'
         '<a class="button" href="{}" download>CSV</a>'

@@ -32,8 +32,8 @@ BOKEH_JS = Path(bokeh.__file__).parent / "server" / "static" / "js" / "bokeh.min
 PAGES: tuple[Page, ...] = (
     SweepsPage(), SweepPage(), ResultsPage(), ErrorsPage(), PointPage(), ClusterPage(),
 )  # fmt: skip
-RESERVED = ("parts", "have", "dark", "wide", "file")
-"""Parts of a query that are no state of a page."""
+RESERVED = ("_parts", "_have", "_dark", "_wide", "_file")
+"""Parts of a query that are no state of a page; no axis begins so."""
 NARROWEST, WIDEST = 480, 2000
 """Pixels of a picture."""
 templates = jinja2.Environment(
@@ -81,7 +81,7 @@ class Site:
             if (match := re.fullmatch(page.path, path)) is not None:
                 request = Request(
                     self._watch, state, match.groupdict().get("sweep", ""), self._base,
-                    _width(asked.get("wide", "")),
+                    _width(asked.get("_wide", "")),
                 )  # fmt: skip
                 return self._answer(page, request, asked)
         return self._message("Nothing here", "There is no page at this address.", 404)
@@ -96,15 +96,15 @@ class Site:
 
     def _answer(self, page: Page, request: Request, asked: Mapping[str, str]) -> Reply:
         try:
-            if "file" in asked:
-                return _download(page.file(request, asked["file"]))
+            if "_file" in asked:
+                return _download(page.file(request, asked["_file"]))
             content = page.content(request)
         except SweepError as error:
             status = 404 if isinstance(error, NoSweepError) else 409
-            if "parts" in asked:
+            if "_parts" in asked:
                 return _json({"error": str(error)}, status)
             return self._message("This cannot be shown", str(error), status)
-        if "parts" in asked:
+        if "_parts" in asked:
             return _json(self._parts(content.parts, asked) | {
                 "state": content.state, "seconds": content.seconds,
             })  # fmt: skip
@@ -116,8 +116,8 @@ class Site:
         ))  # fmt: skip
 
     def _parts(self, parts: Sequence[Part], asked: Mapping[str, str]) -> dict[str, Any]:
-        have = dict(p.split(":", 1) for p in asked.get("have", "").split(",") if ":" in p)
-        dark = asked.get("dark") == "1"
+        have = dict(p.split(":", 1) for p in asked.get("_have", "").split(",") if ":" in p)
+        dark = asked.get("_dark") == "1"
         told = [self._memory.answer(p, have.get(p.id), dark=dark) for p in parts]
         return {"parts": [t for t in told if t is not None]}
 

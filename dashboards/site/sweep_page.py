@@ -236,7 +236,7 @@ def _listed(points: Points) -> list[Part]:
         for i in found.outliers
     ]
     off = wording.paragraph(f"{found.off:,} points {FAR_WORDS}.", kind="faint")
-    table = Markup("{}{}").format(off, _table(points, ("measured / predicted", "time"), far))
+    table = Markup("{}{}").format(off, _table(points, ("over model", "time"), far))
     slow = _table(points, ("time",), slowest)
     unknown = wording.paragraph("No point has a result yet.", kind="faint")
     near = wording.paragraph(f"No point {FAR_WORDS}.", kind="faint")

@@ -130,7 +130,8 @@ def point_link(points: Points, flat: int) -> Markup:
     """Write a point, as a link to its page."""
     dataset = points.dataset
     values = sweep_axes.values_at(dataset, sweep_axes.index_at(dataset, flat))
-    words = ", ".join(f"{n.replace('_', ' ')} {sweep_axes.shown(v)}" for n, v in values.items())
+    telling = {n: v for n, v in values.items() if dataset[n].size > 1}
+    words = ", ".join(f"{n.replace('_', ' ')} {sweep_axes.shown(v)}" for n, v in telling.items())
     request = points.request
     address = wording.link(
         request.base, f"/sweep/{request.sweep}/point", sweep_axes.address_of(values)

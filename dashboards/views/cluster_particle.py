@@ -11,7 +11,7 @@ from bokeh.plotting import figure
 from numpy.typing import NDArray
 
 from dashboards import theme
-from dashboards.site_spectra import SITES
+from dashboards.figures.site_spectra import SITES
 from dashboards.views.impurity_lines import (
     Along,
     at_text,

@@ -11,7 +11,7 @@ from bokeh.layouts import column
 from bokeh.models import LayoutDOM
 
 from dashboards import theme
-from dashboards.site_spectra import (
+from dashboards.figures.site_spectra import (
     AXIS,
     NEEDED,
     SITES,

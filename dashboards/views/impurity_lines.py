@@ -26,7 +26,7 @@ from bokeh.plotting import figure
 from numpy.typing import NDArray
 
 from dashboards import theme
-from dashboards.selecting import words_of
+from dashboards.figures.selecting import words_of
 from dashboards.views.moving import moved
 from dashboards.views.view import (
     Asked,

@@ -19,7 +19,7 @@ from bokeh.plotting import figure
 from numpy.typing import NDArray
 
 from dashboards import theme
-from dashboards.dispersion import (
+from dashboards.figures.dispersion import (
     Dispersion,
     draw_path_marks,
     frequency_range,
@@ -27,7 +27,7 @@ from dashboards.dispersion import (
     path_labels,
     point_title,
 )
-from dashboards.selecting import unit_of
+from dashboards.figures.selecting import unit_of
 from dashboards.views.slab_dispersion import draw_bands, line_columns, rows_drawn
 from dashboards.views.slab_parts import frequency_unit, nothing, place_of, single, unit_controls
 from dashboards.views.slab_parts import spread as evenly

@@ -27,7 +27,7 @@ from bokeh.plotting import figure
 from numpy.typing import NDArray
 
 from dashboards import theme
-from dashboards.dispersion import (
+from dashboards.figures.dispersion import (
     Dispersion,
     bulk_outlines,
     collect_dispersion,
@@ -35,7 +35,7 @@ from dashboards.dispersion import (
     frequency_range,
     name_path_axes,
 )
-from dashboards.selecting import words_of
+from dashboards.figures.selecting import words_of
 from dashboards.views.slab_parts import (
     fixed_of,
     frequency_unit,

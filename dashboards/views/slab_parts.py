@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 import sweep
 from dashboards import theme
-from dashboards.selecting import words_of
+from dashboards.figures.selecting import words_of
 from dashboards.views.view import (
     Asked,
     Control,

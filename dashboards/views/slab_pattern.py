@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 import sweep
 from dashboards import theme
-from dashboards.selecting import words_of
+from dashboards.figures.selecting import words_of
 from dashboards.views.slab_parts import frequency_unit, single, spread, words_at
 from dashboards.views.view import Asked, FloatArray, Results
 from sweep import InputError

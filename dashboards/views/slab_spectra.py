@@ -22,7 +22,7 @@ from bokeh.plotting import figure
 from numpy.typing import NDArray
 
 from dashboards import theme
-from dashboards.dispersion import path_labels
+from dashboards.figures.dispersion import path_labels
 from dashboards.views.slab_lines import (
     Family,
     draw_family,

@@ -13,7 +13,7 @@ import pytest
 
 import sweep
 from dashboards import plotting
-from dashboards.pages import find_browser
+from dashboards.files import find_browser
 from dashboards.plotting import ENDINGS, picture, plot, results_of
 from dashboards.report import write_report
 from sweep import InputError, MachineError, NoSweepError
@@ -64,7 +64,7 @@ def test_each_kind_of_file_is_what_its_ending_says(workspace: Path, tmp_path: Pa
 def test_without_a_browser_it_is_said_what_works(
     workspace: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dashboards.pages.find_browser", lambda: None)
+    monkeypatch.setattr("dashboards.files.find_browser", lambda: None)
 
     for ending in (".png", ".svg"):
         with pytest.raises(MachineError, match="needs a Chromium"):

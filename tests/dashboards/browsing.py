@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from dashboards.pages import find_browser
+from dashboards.files import find_browser
 from tests.service.tools import Served
 
 WAIT = 60_000

@@ -7,7 +7,7 @@ import pytest
 import xarray
 from bokeh.models import Legend, Plot, Whisker
 
-from dashboards.curves import Curve, Drawn, Key, Panel, collect_curve, draw_curves, y_range
+from dashboards.figures.curves import Curve, Drawn, Key, Panel, collect_curve, draw_curves, y_range
 from sweep import InputError
 
 STATUS = "todo running ok failed unstable lost skipped"

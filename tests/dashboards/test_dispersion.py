@@ -11,8 +11,8 @@ import xarray
 from bokeh.models import HoverTool, Legend, Plot
 from bokeh.plotting import figure
 
-from dashboards import pages
-from dashboards.dispersion import (
+from dashboards import files
+from dashboards.figures.dispersion import (
     LARGEST,
     SMALLEST,
     Dispersion,
@@ -22,7 +22,7 @@ from dashboards.dispersion import (
     draw_panels,
     frequency_range,
 )
-from dashboards.pages import find_browser, write_page, write_picture
+from dashboards.files import find_browser, write_page, write_picture
 from sweep import InputError, MachineError
 
 KINDS = "bulk below gap above resonance"
@@ -325,7 +325,7 @@ def test_a_browser_that_fails_is_named_with_its_words(
     browser = tmp_path / "chromium"
     browser.write_text(f"#!/bin/sh\n{script}\n")
     browser.chmod(browser.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setattr(pages, "find_browser", lambda: str(browser))
+    monkeypatch.setattr(files, "find_browser", lambda: str(browser))
     with pytest.raises(MachineError, match=f"{words}. The page itself is whole"):
         write_picture(tmp_path / "d.html", tmp_path / "d.png", (300, 200), timeout_seconds=0.2)
 

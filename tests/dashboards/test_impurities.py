@@ -5,8 +5,8 @@ import pytest
 import xarray
 from bokeh.models import ColorBar, Legend, Plot
 
-from dashboards.curves import Curve, Drawn, Key
-from dashboards.impurities import (
+from dashboards.figures.curves import Curve, Drawn, Key
+from dashboards.figures.impurities import (
     MapPanel,
     SpectralMap,
     collect_attraction,

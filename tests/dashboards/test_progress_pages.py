@@ -93,7 +93,7 @@ def page(site: Site, path: str, **query: str) -> str:
 
 def told(site: Site, path: str, **query: str) -> dict[str, Any]:
     """Give what a browser that has nothing yet gets."""
-    found: dict[str, Any] = json.loads(page(site, path, parts="1", **query))
+    found: dict[str, Any] = json.loads(page(site, path, _parts="1", **query))
     return found
 
 
@@ -150,7 +150,7 @@ def test_what_has_not_changed_is_not_sent_again(site: Site) -> None:
     first = told(site, "/sweep/chain")
     have = ",".join(f"{p['id']}:{p['version']}" for p in first["parts"])
 
-    again = told(site, "/sweep/chain", have=have)["parts"]
+    again = told(site, "/sweep/chain", _have=have)["parts"]
 
     assert {p["id"] for p in again} <= {"facts"}  # how long ago it was begun
 

@@ -5,7 +5,7 @@ import pytest
 import xarray
 from bokeh.models import Plot
 
-from dashboards.site_spectra import collect_site_spectra, draw_site_spectra
+from dashboards.figures.site_spectra import collect_site_spectra, draw_site_spectra
 from sweep import InputError
 
 NAN = np.nan

@@ -5,8 +5,8 @@ import pytest
 import xarray
 from bokeh.models import ColorBar, Plot
 
-from dashboards.dispersion import Dispersion
-from dashboards.surface_branches import (
+from dashboards.figures.dispersion import Dispersion
+from dashboards.figures.surface_branches import (
     Branches,
     collect_branches,
     collect_lowest,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import sweep
-from dashboards.curves import Curve
+from dashboards.figures.curves import Curve
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 FILES = sorted(EXAMPLES.glob("*.toml"))

@@ -31,10 +31,10 @@ function request() {
   const have = [...document.querySelectorAll("[data-part]")]
     .filter((part) => part.dataset.version)
     .map((part) => `${part.id}:${part.dataset.version}`);
-  query.set("parts", "1");
-  query.set("have", have.join(","));
-  query.set("wide", wide());
-  if (document.documentElement.dataset.theme === "dark") query.set("dark", "1");
+  query.set("_parts", "1");
+  query.set("_have", have.join(","));
+  query.set("_wide", wide());
+  if (document.documentElement.dataset.theme === "dark") query.set("_dark", "1");
   return `${location.pathname}?${query}`;
 }
 

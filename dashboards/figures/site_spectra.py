@@ -17,7 +17,15 @@ from bokeh.models import ColumnDataSource, FixedTicker, LayoutDOM, LegendItem, R
 from bokeh.plotting import figure
 
 from dashboards import theme
-from dashboards.selecting import FloatArray, array_of, need, one_point, shown, status_of, unit_of
+from dashboards.figures.selecting import (
+    FloatArray,
+    array_of,
+    need,
+    one_point,
+    shown,
+    status_of,
+    unit_of,
+)
 from sweep import InputError
 
 WHAT = "A picture of site spectra"

@@ -31,8 +31,8 @@ from bokeh.plotting import figure
 from numpy.typing import NDArray
 
 from dashboards import theme
-from dashboards.band_outlines import Outline, band_outlines
-from dashboards.selecting import (
+from dashboards.figures.band_outlines import Outline, band_outlines
+from dashboards.figures.selecting import (
     FloatArray,
     array_of,
     need,

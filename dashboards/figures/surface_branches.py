@@ -25,9 +25,17 @@ from bokeh.models import (
 from bokeh.plotting import figure
 
 from dashboards import theme
-from dashboards.curves import Curve
-from dashboards.dispersion import Dispersion, draw_dispersion, frequency_range
-from dashboards.selecting import FloatArray, array_of, need, one_point, shown, status_of, unit_of
+from dashboards.figures.curves import Curve
+from dashboards.figures.dispersion import Dispersion, draw_dispersion, frequency_range
+from dashboards.figures.selecting import (
+    FloatArray,
+    array_of,
+    need,
+    one_point,
+    shown,
+    status_of,
+    unit_of,
+)
 from sweep import InputError
 
 WHAT = "A picture of surface branches"

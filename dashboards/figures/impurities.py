@@ -25,8 +25,8 @@ from bokeh.palettes import Viridis256
 from bokeh.plotting import figure
 
 from dashboards import theme
-from dashboards.curves import Curve, Drawn, Key
-from dashboards.selecting import (
+from dashboards.figures.curves import Curve, Drawn, Key
+from dashboards.figures.selecting import (
     FloatArray,
     array_of,
     need,

@@ -30,7 +30,7 @@ from bokeh.models import (
 from bokeh.plotting import figure
 
 from dashboards import theme
-from dashboards.selecting import (
+from dashboards.figures.selecting import (
     FloatArray,
     array_of,
     need,

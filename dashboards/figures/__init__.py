@@ -1,0 +1,1 @@
+"""Figures: each takes numbers out of a dataset, then draws them."""
