@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import html
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +13,6 @@ from bokeh.models import (
     ColorMapper,
     ColumnDataSource,
     CustomJSTickFormatter,
-    Div,
     Legend,
     LegendItem,
     Plot,
@@ -43,6 +42,8 @@ SERIES = ("#0072b2", "#d55e00", "#00825f", "#a8459a")
 """Things without an order, in the same colours."""
 DEPTHS = ("#f0a202", "#d1495b", "#7b3e8f", "#1b3a7a")
 """Things in an order, from few to many: lighter to darker, apart in hue and in grey."""
+LETTER = 7
+"""Pixels of a letter of a headline, about."""
 WEIGHTS = tuple(Plasma256[230:10:-1])
 """Shares from 0 to 1, from orange to dark blue: apart in lightness, dark enough on white."""
 NOTHING = "#eceff4"
@@ -181,18 +182,34 @@ def _darkened(column: Any) -> Any:
     return [DARK.get(v, v) if isinstance(v, str) else v for v in column] if words else column
 
 
-def headline(heading: str, note: str, width: int) -> list[Div]:
-    """Write what stands above panels, in large and in small letters; nothing if there is none."""
-    text = (f"<b>{html.escape(heading)}</b>" if heading else "") + (
-        f"<br><small>{html.escape(note)}</small>" if note else ""
-    )
-    return [Div(text=text, width=width, styles=_HEADING)] if text else []
+def headline(heading: str, note: str, width: int) -> list[figure]:
+    """Write what stands above panels, in large and in small letters; nothing if there is none.
+
+    It is a figure, as all that pages of the service and exported pictures hold.
+    """
+    return [
+        _line_of_words(words, width, size, height, style)
+        for words, size, height, style in (
+            (heading, "16px", 30, "bold"), (note, "13px", 26, "normal"),
+        )
+        if words
+    ]  # fmt: skip
 
 
-_HEADING = {
-    "font-family": FONT, "font-size": "16px", "line-height": "1.4", "color": INK,
-    "text-align": "center",
-}  # fmt: skip
+def _line_of_words(words: str, width: int, size: str, height: int, style: str) -> figure:
+    strip = legend_strip(width)
+    strip.height = height
+    strip.scatter([math.nan], [math.nan])  # Bokeh warns of figures without anything
+    strip.title.text, strip.title.align = _short(words, width), "center"
+    strip.title.text_font, strip.title.text_font_size = FONT, size
+    strip.title.text_font_style, strip.title.text_color = style, INK
+    return strip
+
+
+def _short(words: str, width: int) -> str:
+    """Cut words that would not fit."""
+    most = max(width // LETTER, 8)
+    return words if len(words) <= most else f"{words[: most - 1]}…"
 
 
 def new_legend(items: list[LegendItem]) -> Legend:

@@ -27,7 +27,6 @@ from dashboards.views.impurity_lines import (
     Lines,
     along,
     collect_lines,
-    headline,
     lines_moved,
     nothing,
     numbers,
@@ -122,9 +121,9 @@ class SiteSpectraView(View[Spectra]):
         shown = [_thinned(p, max(MOST_NUMBERS // (3 * rows), 50)) for p in shown]
         wide = min(frame.width // len(shown) - AXIS - SPACING, WIDEST)
         left_out = f"; {len(shown)} of {count} particles" if len(shown) < count else ""
-        head = headline(f"states of one atom, with its coordination number{left_out}", frame.width)
+        note = f"states of one atom, with its coordination number{left_out}"
         drawn = draw_site_spectra(shown, size=(wide, frame.height - ABOVE))
-        return column(head, drawn)
+        return column(*theme.headline("", note, frame.width), drawn)
 
     def table(self, collected: Spectra) -> Table:
         """Give a row for each particle, site and frequency."""

@@ -484,17 +484,6 @@ def add_legend(plot: figure, items: list[LegendItem], lines: Lines) -> None:
     ), "right")  # fmt: skip
 
 
-def headline(text: str, width: int) -> figure:
-    """Write a line over several panels; a page of the service has figures, but no widgets."""
-    strip = theme.legend_strip(width)
-    strip.height = 30
-    strip.scatter([math.nan], [math.nan])
-    strip.title.text, strip.title.align = short(text, width // 8), "center"
-    strip.title.text_font, strip.title.text_font_size = theme.FONT, "15px"
-    strip.title.text_color = theme.INK
-    return strip
-
-
 def frame_size(frame: Frame, *, legend: bool = True) -> tuple[int, int]:
     """Give the room for the frame of a plot with its axes and a legend beside it."""
     return frame.width - 90 - (SIDE if legend else 20), frame.height - 90

@@ -15,7 +15,6 @@ from dashboards.views.impurity_lines import (
     along,
     at_text,
     fewer,
-    headline,
     limits,
     nothing,
     place_in,
@@ -118,7 +117,7 @@ class DefectSpectraView(View[DefectSpectra]):
         plots = [_panel(c, p, (wide, frame.height - ABOVE)) for p in panels]
         for plot in plots[1:]:
             plot.x_range = plots[0].x_range
-        head = [headline(f"spectra{c.at}", frame.width)] if c.at else []
+        head = theme.headline("", f"spectra{c.at}" if c.at else "", frame.width)
         return column(*head, row(*plots, spacing=SPACING), *_legend(c, frame.width))
 
     def table(self, collected: DefectSpectra) -> Table:

@@ -107,6 +107,6 @@ def test_panels_have_titles_units_bars_and_one_legend() -> None:
     assert len({(p.y_range.start, p.y_range.end) for p in plots}) == 1
     assert len(list(layout.select({"type": Legend}))) == 1
     assert len(list(layout.select({"type": Whisker}))) == 2
-    assert "&lt;h&gt;" in layout.children[0].text
+    assert layout.children[0].title.text == "<h>"
     (peak,) = [r for r in plots[0].renderers if r.name == "peak"]
     assert peak.data_source.data["x"][0] == pytest.approx(2.0)

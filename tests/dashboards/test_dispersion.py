@@ -283,7 +283,7 @@ def test_panels_share_one_scale_and_one_legend(dispersion: Dispersion) -> None:
     assert len({p.y_range.id for p in framed}) == 1
     assert framed[0].y_range.end > np.nanmax(higher.frequency)
     assert len(list(layout.select({"type": Legend}))) == 1
-    assert "&lt;two&gt;" in layout.children[0].text
+    assert "<two>" in layout.children[0].title.text
 
 
 # --- pages --------------------------------------------------------------------------------

@@ -315,7 +315,7 @@ def test_motion_across_the_wavevector_is_seen_from_above(slab: Results) -> None:
         above = atoms_of(p).seen.startswith("from above")
         assert above == (share[1] > share.sum() / 2)
     shear = max(patterns, key=lambda p: float((p.amplitude[:, 1] ** 2).sum()))
-    assert len(draw_pattern(shear).children) == 2
+    assert len(draw_pattern(shear).children) == 3
 
 
 @pytest.mark.parametrize(("k", "mode"), [("99", "0"), ("0", "-1"), ("x", "0"), ("0", "400")])
