@@ -283,6 +283,7 @@ def test_a_scheduler_that_is_not_there_is_not_a_fault_of_ours(tmp_path: Path) ->
 SHADOW = "raise RuntimeError('the wrong file was loaded')\n"
 
 
+@pytest.mark.long
 def test_a_users_own_modules_beside_the_file_do_not_disturb(tmp_path: Path) -> None:
     for name in ("sweep", "models", "dashboards", "cli"):
         (tmp_path / f"{name}.py").write_text(SHADOW)

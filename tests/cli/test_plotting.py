@@ -44,6 +44,7 @@ def test_the_numbers_of_a_picture_are_those_of_the_store(workspace: Path, tmp_pa
     assert np.array_equal([float(r[2]) for r in rows], stored.values.ravel())
 
 
+@pytest.mark.long
 @pytest.mark.skipif(find_browser() is None, reason="pictures need a Chromium, as README says")
 def test_each_kind_of_file_is_what_its_ending_says(workspace: Path, tmp_path: Path) -> None:
     for ending in (".html", ".png", ".svg"):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 pytest.importorskip("playwright", reason="pip install 'modesweep[dev]' brings it")
 
@@ -232,6 +233,54 @@ def test_it_is_dark_for_whoever_wants_it_dark(browser: Browser, service: Served)
         assert page.evaluate(ground) == "rgb(255, 255, 255)"
 
 
+PICTURES = {
+    "map": "/sweep/chains/results?view=explorer&variable=end_weight&kind=heat&x=mode"
+    "&y=end_mass_ratio&mass_ratio=2",
+    "dispersion": "/sweep/xenon-111/results?view=dispersion&layers=9&colour=kind",
+    "motion": "/sweep/xenon-111/results?view=dispersion&layers=9&k=8&mode=0",
+    "failures": "/sweep/poison/errors",
+    "submit": "/?q=no-such-sweep",
+}
+"""Pages without times and dates, which look the same each time."""
+KEPT = Path(__file__).parents[1] / "references" / "pictures"
+TILE, MOST_AWAY, MOST_TILES = 16, 24.0, 0.01
+"""Pixels of a tile, how far its mean colour may be away (of 255), and the share that may be."""
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_main_pages_look_as_they_did(user: Visitor, name: str, tmp_path: Path) -> None:
+    page = user.visit(PICTURES[name])
+    if name not in ("submit", "failures"):
+        user.drawn("picture")
+    page.wait_for_timeout(1000)
+    page.evaluate("document.fonts.ready")
+    taken, kept = tmp_path / f"{name}.png", KEPT / f"{name}.png"
+    page.screenshot(path=taken)
+
+    assert kept.exists(), f"look at the page {name}, then: cp {taken} {kept}"
+    away = far_tiles(taken, kept)
+    assert away <= MOST_TILES, (
+        f"{100 * away:.1f} % of the page {name} look other. If that is meant: cp {taken} {kept}"
+    )
+
+
+def test_pages_that_look_other_are_noticed() -> None:
+    assert far_tiles(KEPT / "map.png", KEPT / "dispersion.png") > 5 * MOST_TILES
+
+
+def far_tiles(one: Path, other: Path) -> float:
+    """Give the share of tiles whose mean colours are far from each other."""
+    tiles = []
+    for path in (one, other):
+        with Image.open(path) as image:
+            size = (image.width // TILE, image.height // TILE)
+            small = image.convert("RGB").resize(size, Image.Resampling.BOX)
+            tiles.append(np.asarray(small, dtype=float))
+    if tiles[0].shape != tiles[1].shape:
+        return 1.0
+    return float((np.abs(tiles[0] - tiles[1]).max(axis=2) > MOST_AWAY).mean())
+
+
 def test_without_a_session_nothing_is_shown(browser: Browser, service: Served) -> None:
     context = browser.new_context()
     page = context.new_page()
@@ -242,6 +291,7 @@ def test_without_a_session_nothing_is_shown(browser: Browser, service: Served) -
     context.close()
 
 
+@pytest.mark.long
 def test_a_service_that_is_lost_and_comes_back_needs_no_reload(
     browser: Browser, plugin: Path, tmp_path: Path
 ) -> None:

@@ -215,6 +215,7 @@ def check_lost(result: sweep.Result, deaths: int) -> None:
     assert not list(result.path.glob(".in_hand/*"))
 
 
+@pytest.mark.long
 def test_a_point_that_kills_its_worker_is_lost_and_takes_nothing_with_it(tmp_path: Path) -> None:
     diary = tmp_path / "diary"
 

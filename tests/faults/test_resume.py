@@ -99,6 +99,7 @@ def test_a_killed_owner_takes_its_processes_with_it_and_frees_the_sweep(
     assert results(held.path) == quiet
 
 
+@pytest.mark.long
 def test_a_killed_worker_costs_nothing(tmp_path: Path, quiet: dict[str, bytes]) -> None:
     held = Held(tmp_path, 2)
     wait_for_blocks(held.path, 2)

@@ -62,6 +62,7 @@ def chunks(path: Path, name: str) -> dict[Path, tuple[int, bytes]]:
     return {p: (p.stat().st_ino, p.read_bytes()) for p in files if p.is_file()}
 
 
+@pytest.mark.long
 def test_exactly_the_failed_points_are_computed_again_once_the_code_is_mended(
     tmp_path: Path, client: Client, code: Path
 ) -> None:

@@ -118,6 +118,7 @@ def test_a_tree_of_parts_has_one_point_a_block(monkeypatch: pytest.MonkeyPatch) 
     assert any(len(region.dims) == 2 for region in trees.values())
 
 
+@pytest.mark.long
 def test_the_slots_of_one_worker_do_not_mix_up_their_blocks(
     tmp_path: Path, plain: dict[str, dict[str, bytes]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

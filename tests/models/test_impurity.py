@@ -121,7 +121,11 @@ def test_modes_of_pairs(key: str) -> None:
     assert np.isnan(impurity("local_mode_squared", **parameters)).all()
 
 
-@pytest.mark.parametrize("key", KNOWN["fcc_impurity"])
+@pytest.mark.parametrize(
+    "key",
+    [pytest.param(k, marks=pytest.mark.long if k.startswith("slab7_") else ())
+     for k in KNOWN["fcc_impurity"]],
+)  # fmt: skip
 def test_modes_in_fcc(key: str) -> None:
     face, *rest = key.split("/")
     slab = face.startswith("slab7_")
@@ -246,6 +250,7 @@ def test_a_mesh_with_gamma_is_a_supercell(key: str) -> None:
     assert_allclose(modes[len(modes) - len(top) :], top, rtol=1e-9)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("key", [k for k in KNOWN["ashkin_resonance"] if "lambda=3" in k])
 def test_resonances_of_a_heavy_impurity(key: str) -> None:
     expected = KNOWN["ashkin_resonance"][key]
@@ -339,6 +344,7 @@ def test_a_vacancy_takes_three_states_out_of_the_bands(depth: int) -> None:
     assert_allclose(impurity("states_change", **point | {"mass_ratio": 5.0}), states, rtol=0)
 
 
+@pytest.mark.long
 def test_a_pair_far_apart_is_two_impurities() -> None:
     pair = impurity("local_modes_squared", defect="pair", separation=(12, 0), mass_ratio=0.2)
     single = present(impurity("local_modes_squared", mass_ratio=0.2))

@@ -414,6 +414,7 @@ def test_the_command_explains_bad_input(stores: Path) -> None:
     command("nothing", "--workspace", stores, cwd=stores, code=2)
 
 
+@pytest.mark.long
 def test_another_blas_kernel_agrees_within_the_tolerances(stores: Path) -> None:
     env = os.environ | {"OPENBLAS_CORETYPE": "Nehalem"}
     done = subprocess.run(
