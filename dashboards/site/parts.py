@@ -50,6 +50,10 @@ class Part(ABC):
         """Give what has changed since an earlier state."""
         return self.whole(dark=dark)
 
+    def kept(self) -> Part | None:
+        """Give what changes can be told from later; None where all is sent anyway."""
+        return None
+
 
 @dataclass(frozen=True)
 class Words(Part):
@@ -91,6 +95,10 @@ class Rows(Part):
         fresh = {key: row for key, row in self.rows.items() if old.get(key) != row}
         return {"order": list(self.rows), "rows": fresh}
 
+    def kept(self) -> Part:
+        """Keep the rows."""
+        return self
+
 
 @dataclass(frozen=True)
 class Figure(Part):
@@ -127,6 +135,15 @@ class Figure(Part):
             name: _changes(_plain(before.sources[name]), _plain(columns))
             for name, columns in self.sources.items()
         }}  # fmt: skip
+
+    def kept(self) -> Part | None:
+        """Keep the columns, and nothing of what it takes to draw."""
+        return Figure(self.id, _drawn_already, self.key, self.sources) if self.sources else None
+
+
+def _drawn_already() -> LayoutDOM:
+    msg = "an earlier state of a picture is not drawn again"
+    raise RuntimeError(msg)
 
 
 def _changes(old: dict[str, list[Any]], new: dict[str, list[Any]]) -> dict[str, Any]:
@@ -176,8 +193,9 @@ class Memory:
         version = part.version
         with self._lock:
             before = self._parts.get((part.id, known)) if known else None
-            self._parts[part.id, version] = part
-            self._parts.move_to_end((part.id, version))
+            if (kept := part.kept()) is not None:
+                self._parts[part.id, version] = kept
+                self._parts.move_to_end((part.id, version))
             while len(self._parts) > MOST_REMEMBERED:
                 self._parts.popitem(last=False)
         if known == version:

@@ -5,19 +5,24 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+import numpy as np
 from markupsafe import Markup
 
+from dashboards import theme
 from dashboards.site import wording
 from dashboards.site.pages import Content, File, Page, Request
 from dashboards.site.parts import Figure, Part, Words, digest_of
 from dashboards.site.watching import points_done
 from dashboards.tables import csv_of
 from dashboards.views.registry import views_of
-from dashboards.views.view import Asked, Control, Frame, Results, View, chosen_of
+from dashboards.views.view import Asked, Control, Frame, Results, Table, View, chosen_of
 from sweep import InputError
 
 LIVE_SECONDS, QUIET_SECONDS = 2.0, 15.0
 HEIGHT = 480
+NUMBERS = "numbers"
+MOST_ROWS = 200
+"""Of the numbers that a page shows."""
 
 
 class ResultsPage(Page):
@@ -55,9 +60,11 @@ class ResultsPage(Page):
             Words("told", _told(request, _moved(view, collected, results, request))), offered,
             Words("nothing", ""), Figure("picture", partial(view.draw, collected, frame), key),
             Words("downloads", _downloads(request, chosen)), *detail,
+            Words("numbers", _numbers(view.table(collected)) if _wants_numbers(request) else ""),
         ]  # fmt: skip
         picked = {k: v for k, v in request.query.items() if k in (*view.picks, *view.picks_too)}
-        return Content(parts, state | picked, seconds)
+        numbers = {NUMBERS: "1"} if _wants_numbers(request) else {}
+        return Content(parts, state | picked | numbers, seconds)
 
     def file(self, request: Request, name: str) -> File:
         """Give the numbers of the picture."""
@@ -106,6 +113,36 @@ def _told(request: Request, moved: float | None) -> str:
     return str(Markup('{}<p class="faint">{}</p>').format(wording.bar(status.counts), share))
 
 
+def _wants_numbers(request: Request) -> bool:
+    return request.query.get(NUMBERS) == "1"
+
+
+def _numbers(table: Table) -> str:
+    """Write the first rows of the numbers that are drawn."""
+    heads = [theme.with_unit(n.replace("_", " "), table.units.get(n, "")) for n in table.columns]
+    columns = [column[:MOST_ROWS] for column in table.columns.values()]
+    count = max((len(c) for c in table.columns.values()), default=0)
+    head = Markup("").join(Markup("<th>{}</th>").format(h) for h in heads)
+    rows = Markup("").join(
+        Markup("<tr>{}</tr>").format(
+            Markup("").join(Markup("<td>{}</td>").format(value_words(v)) for v in row)
+        )
+        for row in zip(*columns, strict=True)
+    )
+    more = f"The first {MOST_ROWS} of {count:,} rows; CSV has all." if count > MOST_ROWS else ""
+    return str(Markup(
+        '<h2>Numbers</h2><div class="scroll"><table><thead><tr>{}</tr></thead>'
+        '<tbody>{}</tbody></table></div><p class="faint">{}</p>'
+    ).format(head, rows, more))  # fmt: skip
+
+
+def value_words(value: Any) -> str:
+    """Write a number of a table; what is missing is left empty."""
+    if isinstance(value, float | np.floating):
+        return "" if np.isnan(value) else f"{value:.6g}"
+    return str(value)
+
+
 def _downloads(request: Request, chosen: Asked) -> str:
     state = {k: v for k, v in chosen.items() if isinstance(v, str)}
     csv = wording.link(request.base, f"/sweep/{request.sweep}/results", state | {"_file": "csv"})
@@ -113,5 +150,9 @@ def _downloads(request: Request, chosen: Asked) -> str:
         '<div class="links"><span class="faint">Download</span>'
         '<a class="button" href="{}" download>CSV</a>'
         '<button type="button" data-save="png" data-figure="picture">PNG</button>'
-        '<button type="button" data-save="svg" data-figure="picture">SVG</button></div>'
-    ).format(csv))  # fmt: skip
+        '<button type="button" data-save="svg" data-figure="picture">SVG</button>'
+        '<button type="button" id="numbers-shown" data-set="{}={}">{} the numbers</button></div>'
+    ).format(
+        csv, NUMBERS, "" if _wants_numbers(request) else "1",
+        "Hide" if _wants_numbers(request) else "Show",
+    ))  # fmt: skip

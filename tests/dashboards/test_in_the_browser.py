@@ -176,6 +176,19 @@ def test_the_numbers_that_are_downloaded_are_those_of_the_store(user: Visitor) -
     assert np.array_equal([float(r[-1]) for r in rows], expected)
 
 
+def test_the_numbers_are_shown_to_whoever_wants_them(user: Visitor) -> None:
+    page = user.visit("/sweep/chains/results?view=explorer&variable=frequency_squared&x=mode"
+                      "&y=mass_ratio&end_mass_ratio=2")  # fmt: skip
+    page.click("#numbers-shown")
+
+    expect(page.locator("#numbers tbody tr")).to_have_count(18)
+    stored = sweep.open(user.service.workspace / "chains").frequency_squared
+    highest = f"{float(stored.sel(end_mass_ratio=2.0, mass_ratio=3.0)[-1]):.6g}"
+    expect(page.locator("#numbers tbody tr").last).to_contain_text(highest)
+    page.click("#numbers-shown")
+    expect(page.locator("#numbers")).to_be_empty()
+
+
 @pytest.mark.parametrize("kind", ["png", "svg"])
 def test_the_picture_is_downloaded(user: Visitor, kind: str) -> None:
     page = user.visit("/sweep/chains/results?view=explorer")

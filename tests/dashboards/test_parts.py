@@ -72,7 +72,7 @@ def test_versions_that_are_forgotten_are_sent_whole() -> None:
     first = memory.answer(picture(np.zeros(3)), None, dark=False)
     assert first is not None
     for i in range(MOST_REMEMBERED):
-        memory.answer(Words("w", str(i)), None, dark=False)
+        memory.answer(Rows("r", {"a": str(i)}), None, dark=False)
 
     answer = memory.answer(picture(np.ones(3)), first["version"], dark=False)
 
@@ -83,3 +83,14 @@ def test_versions_that_are_forgotten_are_sent_whole() -> None:
 def test_the_digest_of_numbers_tells_them_apart() -> None:
     assert digest_of(np.arange(3)) == digest_of(np.arange(3))
     assert digest_of(np.arange(3)) != digest_of(np.arange(3.0))
+
+
+def test_nothing_is_remembered_that_it_takes_to_draw() -> None:
+    part = picture(np.ones(3))
+    kept = part.kept()
+
+    assert isinstance(kept, Figure)
+    assert kept.version == part.version
+    assert kept.draw is not part.draw
+    assert Words("w", "a").kept() is None
+    assert Figure("picture", part.draw, "no columns").kept() is None
