@@ -209,7 +209,7 @@ def look_at_worker(
 
 
 def survey(client: Client, workspace: Path, model: Model) -> dict[str, WorkerReport]:
-    """Ask every worker what it can do, by its address."""
+    """Ask every worker what it can do, by its address; those that have gone meanwhile are none."""
     workspace.mkdir(parents=True, exist_ok=True)
     token = workspace.resolve() / f".worker-check-{os.getpid()}"
     token.touch()
@@ -217,11 +217,13 @@ def survey(client: Client, workspace: Path, model: Model) -> dict[str, WorkerRep
         told = (str(token), versions(), model.name, model.revision)
         there = list(client.nthreads())
         reports: dict[str, object] = client.sync(_looked_at, client, there, told)
+        there = list(client.nthreads())
     finally:
         token.unlink(missing_ok=True)
     return {
         address: r if isinstance(r, WorkerReport) else WorkerReport([_cannot_answer(r)], 0)
         for address, r in reports.items()
+        if isinstance(r, WorkerReport | TimeoutError) or address in there
     }
 
 
@@ -245,14 +247,7 @@ def _cannot_answer(error: object) -> str:
     return f"{text}. Install the same version of it there, where no other `sweep` hides it"
 
 
-def check_workers(client: Client, workspace: Path, plan: Plan) -> int:
-    """See that every worker can do its part; give the number of slots.
-
-    Raises
-    ------
-    UnreachableError : no workers, other versions, no model, or a workspace they do not share
-    RefusedError : a point needs more memory than any worker has
-    """
+def _wait_for_workers(client: Client) -> None:
     try:
         client.wait_for_workers(1, timeout=WAIT_SECONDS)
     except TimeoutError:
@@ -261,7 +256,20 @@ def check_workers(client: Client, workspace: Path, plan: Plan) -> int:
             "A sweep waits for ever without them. Start some, then run it again."
         )
         raise UnreachableError(msg) from None
-    reports = survey(client, workspace, plan.model)
+
+
+def check_workers(client: Client, workspace: Path, plan: Plan) -> int:
+    """See that every worker can do its part; give the number of slots.
+
+    Raises
+    ------
+    UnreachableError : no workers, other versions, no model, or a workspace they do not share
+    RefusedError : a point needs more memory than any worker has
+    """
+    reports: dict[str, WorkerReport] = {}
+    while not reports:  # all may have gone while they were asked
+        _wait_for_workers(client)
+        reports = survey(client, workspace, plan.model)
     faults = [f"{address} {fault}." for address, r in reports.items() for fault in r.faults]
     if faults:
         raise UnreachableError("The cluster cannot run this sweep:\n  " + "\n  ".join(faults))

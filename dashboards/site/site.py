@@ -34,6 +34,8 @@ PAGES: tuple[Page, ...] = (
 )  # fmt: skip
 RESERVED = ("_parts", "_have", "_dark", "_wide", "_file")
 """Parts of a query that are no state of a page; no axis begins so."""
+AGAIN_SECONDS = 5
+"""After which a page that has nothing to show yet looks again."""
 NARROWEST, WIDEST = 480, 2000
 """Pixels of a picture."""
 templates = jinja2.Environment(
@@ -103,7 +105,7 @@ class Site:
             status = 404 if isinstance(error, NoSweepError) else 409
             if "_parts" in asked:
                 return _json({"error": str(error)}, status)
-            return self._message("This cannot be shown", str(error), status)
+            return self._message("This cannot be shown", str(error), status, again=AGAIN_SECONDS)
         if "_parts" in asked:
             return _json(self._parts(content.parts, asked) | {
                 "state": content.state, "seconds": content.seconds,
@@ -121,8 +123,9 @@ class Site:
         told = [self._memory.answer(p, have.get(p.id), dark=dark) for p in parts]
         return {"parts": [t for t in told if t is not None]}
 
-    def _message(self, title: str, text: str, status: int) -> Reply:
-        return Reply(self._render("message.html", title=title, text=text), status=status)
+    def _message(self, title: str, text: str, status: int, again: int = 0) -> Reply:
+        page = self._render("message.html", title=title, text=text, again=again)
+        return Reply(page, status=status)
 
     def _render(self, template: str, **values: Any) -> bytes:
         defaults = {"sweep": "", "here": "", "seconds": 0}

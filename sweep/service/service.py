@@ -212,7 +212,10 @@ class Service:
             full = len(self._carriers) >= SEATS
             if self._over or wish is None or wish.wanted != "run" or name in self._carriers or full:
                 return
-            if self._desk.status(name).state in ("complete", "ended"):
+            begun = (
+                self.workspace / name
+            ).exists()  # else even one without a point gets its folder
+            if begun and self._desk.status(name).state in ("complete", "ended"):
                 return
             share = self._line.join(wish.priority)
             carrier = Carrier(name, self._desk, self._link, share, self._left)

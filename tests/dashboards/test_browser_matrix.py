@@ -13,6 +13,7 @@ pytest.importorskip("playwright", reason="pip install 'modesweep[dev]' brings it
 from playwright.sync_api import Browser, expect  # noqa: E402
 
 from tests.dashboards.browsing import chromium, visitor  # noqa: E402
+from tests.faults.tools import wait  # noqa: E402
 from tests.service.tools import QUICK_BLOCKS, Served  # noqa: E402
 
 pytestmark = pytest.mark.long
@@ -56,6 +57,7 @@ def service(plugin: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         one.submit(content)
     for name in SWEEPS:
         one.wait_for(name, "complete", "ended")
+        wait((workspace / name / "plan.json").exists, f"the folder of {name}")
     yield one
     one.stop()
 

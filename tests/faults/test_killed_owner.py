@@ -48,8 +48,8 @@ MOMENTS = [
     ("rows are put", "after", 4, 0),
     ("rows are committed", "before", 4, 3),
     ("rows are committed", "after", 4, 4),
-    ("the status is written", "before", 1, 1),
-    ("the status is written", "after", 1, 1),
+    ("the status is written", "before", 1, 0),
+    ("the status is written", "after", 1, 0),
 ]  # fmt: skip
 QUICK = [("the sweep gets its name", "before"), ("a chunk gets its name", "after")]
 
