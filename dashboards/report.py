@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from bokeh.embed import components
 from bokeh.models import UIElement
 from bokeh.resources import INLINE
@@ -18,6 +17,7 @@ from dashboards.files import write_text
 from dashboards.plotting import results_of
 from dashboards.progress.status_map import collect_status_map, columns_of, draw_status_map
 from dashboards.site import wording
+from dashboards.site.site import templates
 from dashboards.views.registry import views_of
 from dashboards.views.view import Frame, Results, chosen_of
 from sweep import InputError
@@ -25,10 +25,6 @@ from sweep import InputError
 HERE = Path(__file__).parent
 FRAME = Frame(1080, 460)
 MOST_FAILURES = 20
-templates = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(HERE / "site" / "templates"), autoescape=True,
-    undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,15 +58,15 @@ def history(sweep: str | Path, workspace: str | Path = DEFAULT_WORKSPACE) -> His
         ledger.close()
     state = SweepState(plan)
     own = state.main_region
-    order = sorting(stored_dataset(folder)) if plan.begun_with else {}
+    finished = _over_points(plan, own, _finished(own, rows))
+    predicted = _over_points(plan, own, plan.point_seconds(own))
     return History(
         np.array([row.finished for row in rows], dtype=np.float64),
         np.array([_points(row, own) for row in rows], dtype=np.int64),
         np.array([np.nansum(row.seconds) for row in rows], dtype=np.float64),
         tuple(row.worker for row in rows),
-        _in_order(_over_points(plan, own, _finished(own, rows)), plan, order),
-        _in_order(_over_points(plan, own, plan.point_seconds(own)), plan, order),
-    )
+        in_order_of_open(finished, plan, folder), in_order_of_open(predicted, plan, folder),
+    )  # fmt: skip
 
 
 def _points(row: BlockRow, own: Region) -> int:
@@ -95,8 +95,9 @@ def _over_points(plan: Plan, own: Region, values: FloatArray) -> FloatArray:
     return np.broadcast_to(values.reshape(place), plan.sweep.shape)
 
 
-def _in_order(values: FloatArray, plan: Plan, order: Mapping[str, NDArray[np.intp]]) -> FloatArray:
-    """Bring axes that were extended into the order of `sweep.open`."""
+def in_order_of_open(values: NDArray[Any], plan: Plan, folder: Path) -> NDArray[Any]:
+    """Bring an array over all points from the order of the store into that of `sweep.open`."""
+    order = sorting(stored_dataset(folder)) if plan.begun_with else {}
     for i, dim in enumerate(plan.sweep.dims):
         if dim.name in order:
             values = np.take(values, order[dim.name], axis=i)

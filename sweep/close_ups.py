@@ -12,12 +12,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from sweep.block_history import in_order_of_open
 from sweep.explaining import index_of
 from sweep.layout import DEFAULT_WORKSPACE
 from sweep.ledger import Ledger
 from sweep.locating import locate
 from sweep.planning import Plan
-from sweep.queries.querying import sorting, stored_dataset
 from sweep.reading import FailedPoint, FailureGroup, failed_point, stored_plan
 from sweep.service.reporting import LOG_FILE
 from sweep.values import as_text, unit_of
@@ -109,11 +109,7 @@ def failed_alike(
             found[tuple(at.get(d, slice(None)) for d in range(found.ndim))] = True
     finally:
         ledger.close()
-    order = sorting(stored_dataset(folder)) if plan.begun_with else {}
-    for i, dim in enumerate(plan.sweep.dims):
-        if dim.name in order:
-            found = np.take(found, order[dim.name], axis=i)
-    return found
+    return in_order_of_open(found, plan, folder)
 
 
 def failures_at(

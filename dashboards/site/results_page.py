@@ -12,7 +12,7 @@ from dashboards import theme
 from dashboards.site import wording
 from dashboards.site.pages import Content, File, Page, Request
 from dashboards.site.parts import Figure, Part, Words, digest_of
-from dashboards.site.watching import points_done
+from dashboards.site.watching import points_done, points_wanted
 from dashboards.tables import csv_of
 from dashboards.views.registry import views_of
 from dashboards.views.view import Asked, Control, Frame, Results, Table, View, chosen_of
@@ -103,8 +103,7 @@ def _moved(view: View[Any], collected: Any, results: Results, request: Request) 
 
 def _told(request: Request, moved: float | None) -> str:
     status = request.watch.status(request.sweep)
-    done, wanted = points_done(status), sum(status.counts.values())
-    wanted -= status.counts.get("skipped", 0)
+    done, wanted = points_done(status), points_wanted(status)
     share = f"{100 * status.fraction:.3g} % complete, {done:,} of {wanted:,} points"
     if moved is not None:
         share += (

@@ -18,7 +18,7 @@ from markupsafe import Markup
 from dashboards.site.cluster_page import ClusterPage
 from dashboards.site.errors_page import ErrorsPage
 from dashboards.site.pages import File, Page, Request, Service
-from dashboards.site.parts import Figure, Memory, Part, Rows, Words, digest
+from dashboards.site.parts import Figure, Memory, Part, Rows, Words, digest_of
 from dashboards.site.point_page import PointPage
 from dashboards.site.results_page import ResultsPage
 from dashboards.site.sweep_page import SweepPage
@@ -68,7 +68,7 @@ class Site:
         self._base = base
         self._memory = Memory()
         self._assets = _assets()
-        self._stamp = digest("".join(digest(str(len(a.content))) for a in self._assets.values()))
+        self._stamp = digest_of([asset.content for asset in self._assets.values()])
 
     def answer(self, path: str, query: Mapping[str, Sequence[str]]) -> Reply:
         """Answer a browser that has logged in.

@@ -23,7 +23,7 @@ from dashboards.site.watched_points import (
     point_link,
     status_of,
 )
-from dashboards.site.watching import points_done
+from dashboards.site.watching import points_done, points_wanted
 from dashboards.views.view import Control
 from sweep import NoSweepError, Status, StoreError
 
@@ -163,9 +163,8 @@ def _head(request: Request, status: Status) -> list[Part]:
 
 
 def _facts(request: Request, status: Status) -> str:
-    wanted = sum(status.counts.values()) - status.counts.get("skipped", 0)
     facts = [
-        ("points done", f"{points_done(status):,}", f"of {wanted:,}"),
+        ("points done", f"{points_done(status):,}", f"of {points_wanted(status):,}"),
         ("blocks done", f"{status.blocks_done:,}", f"of {status.blocks:,}"),
         ("points, rate now", wording.rate(request.watch.rate(status)), ""),
         ("time left", wording.time_left(status), ""),

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from dashboards.site import wording
 from dashboards.site.pages import Content, Page, Request
 from dashboards.site.parts import Rows, Words
-from dashboards.site.watching import Watch, points_done
+from dashboards.site.watching import Watch, points_done, points_wanted
 from sweep import Status
 
 ROWS = 100
@@ -89,7 +89,6 @@ def _sorted(found: list[Status], watch: Watch, state: dict[str, str]) -> list[St
 
 
 def _row(status: Status, watch: Watch, base: str) -> Markup:
-    total = sum(status.counts.values()) - status.counts.get("skipped", 0)
     error = status.note or watch.last_error(status) or ""
     link = wording.link(base, f"/sweep/{status.name}")
     return Markup(
@@ -102,7 +101,8 @@ def _row(status: Status, watch: Watch, base: str) -> Markup:
         '<td><div class="actions">{buttons}</div></td>'
     ).format(
         link=link, name=status.name, model=status.model, state=wording.state_badge(status),
-        bar=wording.bar(status.counts), done=f"{points_done(status):,}", total=f"{total:,}",
+        bar=wording.bar(status.counts),
+        done=f"{points_done(status):,}", total=f"{points_wanted(status):,}",
         rate=wording.rate(watch.rate(status)), left=wording.time_left(status),
         priority=status.priority, age=wording.ago(watch.begun(status)),
         size=wording.size(watch.size(status)), error=wording.clipped(error),

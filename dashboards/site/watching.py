@@ -181,5 +181,10 @@ def points_done(status: Status) -> int:
     return sum(n for kind, n in status.counts.items() if kind not in ("todo", "running", "skipped"))
 
 
+def points_wanted(status: Status) -> int:
+    """Count the points of a sweep, those left out aside."""
+    return sum(status.counts.values()) - status.counts.get("skipped", 0)
+
+
 def _bytes_below(folder: Path) -> int:
     return sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())

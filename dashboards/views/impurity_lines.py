@@ -36,6 +36,7 @@ from dashboards.views.view import (
     Results,
     axis_values,
     dims_beside,
+    label_of,
     point_controls,
     value_text,
 )
@@ -150,19 +151,13 @@ def along(data: xarray.Dataset, name: str) -> Along:
     """Give a dim to run along; words keep their order, numbers ascend."""
     if name not in data.sizes:
         return Along()
-    values, label = axis_values(data, name), axis_label(data, name)
+    values, label = axis_values(data, name), label_of(data, name)
     if values.dtype.kind in "iuf":
         order = np.argsort(values, kind="stable")
         return Along(name, label, values[order].astype(np.float64), (), order)
     words = tuple(value_text(v) for v in values)
     place = np.arange(len(values))
     return Along(name, label, place.astype(np.float64), words, place)
-
-
-def axis_label(data: xarray.Dataset, name: str) -> str:
-    """Name a dim with its unit, for a reader."""
-    unit = str(data[name].attrs.get("units", "1")) if name in data.coords else "1"
-    return theme.with_unit(name.replace("_", " "), theme.unit_text(unit))
 
 
 def short(text: str, most: int = SHORT) -> str:
