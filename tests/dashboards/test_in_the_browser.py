@@ -256,8 +256,11 @@ PICTURES = {
 }
 """Pages without times and dates, which look the same each time."""
 KEPT = Path(__file__).parents[1] / "references" / "pictures"
-TILE, MOST_AWAY, MOST_TILES = 16, 24.0, 0.01
-"""Pixels of a tile, how far its mean colour may be away (of 255), and the share that may be."""
+TILE, MOST_AWAY, MOST_TILES = 16, 24.0, 0.02
+"""Pixels of a tile, how far its mean colour may be away (of 255), and the share that may be.
+
+Labels of axes stand some pixels elsewhere from one Bokeh to the next: up to 1.1 % of the tiles.
+"""
 
 
 @pytest.mark.parametrize("name", PICTURES)
