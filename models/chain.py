@@ -29,6 +29,7 @@ from models.protocol import (
 )
 from models.thermal.oscillators import displacement, velocity
 from models.thermal.temperatures import must_ascend
+from models.works import WALLIS
 
 BATCH = 64
 """Short chains that are solved in one call."""
@@ -256,6 +257,7 @@ class Chain(Model):
     revision = 1
     title = "Free linear chain with a changed end"
     source = "Wallis (1973), parts 2B(iii), 2B(iv)"
+    works = (WALLIS,)
     parameters = ChainParameters
     dims = (
         Dim("mode", "mode, counted from the lowest frequency"),

@@ -264,6 +264,19 @@ class Stage:
         return np.zeros(len(first), dtype=bool)
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A publication that a model follows, as a bibliography has it."""
+
+    authors: tuple[str, ...]
+    """As in "R. F. Wallis"."""
+    year: int
+    title: str = ""
+    journal: str = ""
+    volume: str = ""
+    page: str = ""
+
+
 class Model:
     """A physical system that can be swept; subclass it and set the class attributes."""
 
@@ -272,6 +285,9 @@ class Model:
     """Raised when the numbers change: results of another revision are not reused."""
     title: ClassVar[str]
     source: ClassVar[str]
+    """Where its formulas stand, in short."""
+    works: ClassVar[tuple[Work, ...]] = ()
+    """The publications of `source` in full, for those who cite them."""
     parameters: ClassVar[type[Parameters]]
     dims: ClassVar[tuple[Dim, ...]]
     stages: ClassVar[tuple[Stage, ...]]

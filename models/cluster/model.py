@@ -26,6 +26,7 @@ from models.particle.shapes import atom_count, has_centre
 from models.particle.site_classes import SITE_CLASSES
 from models.particle.sizes import sizes_of
 from models.protocol import Dim, Model
+from models.works import DICKEY_AND_PASKIN, WALLIS
 
 
 class Cluster(Model):
@@ -35,6 +36,7 @@ class Cluster(Model):
     revision = 1
     title = "Free Lennard-Jones particle: icosahedron, cuboctahedron, cube"
     source = "Dickey and Paskin (1970); Wallis (1973), Eqs. 94-98, 223-246"
+    works = (DICKEY_AND_PASKIN, WALLIS)
     parameters = ClusterParameters
     dims = (
         Dim("mode", "mode, counted from the lowest frequency"),

@@ -32,6 +32,7 @@ from models.impurity.parameters import ImpurityParameters
 from models.impurity.spectra import ImpuritySpectra
 from models.protocol import Dim, Model
 from models.slab.units import GAS, REDUCED, SPRING, UNITS, factors
+from models.works import GRIMLEY, WALLIS
 
 POLARIZATIONS = ("perpendicular", "parallel")
 SQUARED = "squared frequency"
@@ -44,6 +45,7 @@ class Impurity(Model):
     revision = 1
     title = "Point defects in and on crystals, by Green's functions"
     source = "Wallis (1973), Eqs. 73-74, 131-142, 149-152; Grimley (1962)"
+    works = (WALLIS, GRIMLEY)
     parameters = ImpurityParameters
     dims = (
         Dim("polarization", "direction of motion, with respect to the surface",

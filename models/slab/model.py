@@ -57,6 +57,7 @@ from models.slab.thermal import (
 from models.slab.units import GAS, REDUCED, SPRING, UNITS, factors
 from models.units import GASES
 from models.variants import Change
+from models.works import WALLIS
 
 
 def _grid(p: SlabParameters) -> list[float]:
@@ -108,6 +109,7 @@ class Slab(Model):
     revision = 1
     title = "Crystal slab with two free surfaces, adsorbed layers included"
     source = "Wallis (1973), part 2B(i), (ii), (v)"
+    works = (WALLIS,)
     parameters = SlabParameters
     dims = (
         Dim("k", "wavevector, counted along the path, the list or the irreducible mesh",
