@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,9 @@ from sweep import InputError
 HERE = Path(__file__).parent
 FRAME = Frame(1080, 460)
 MOST_FAILURES = 20
+ABSOLUTE = re.compile(r"(?<![\w./])/(?:[^\s/:'\"]+/)+([^\s/:'\"]*)")
+"""A path from the root of a machine; its last name says enough."""
+ADDRESS = re.compile(r"\b(?:tcp|tls|ucx)://[^\s,;'\"]+")
 
 
 @dataclass(frozen=True)
@@ -38,8 +42,15 @@ class Section:
     words: str = ""
 
 
-def write_report(name: str | Path, out: str | Path, workspace: str | Path = "results") -> Path:
+def write_report(
+    name: str | Path, out: str | Path, workspace: str | Path = "results", *, portable: bool = False
+) -> Path:
     """Write everything that there is to see of a sweep as one HTML file that needs no network.
+
+    Parameters
+    ----------
+    portable : leave out where on this machine anything lies; lines that repeat a failure name
+        the file sweep.toml, which is passed on with the report
 
     Raises
     ------
@@ -56,13 +67,37 @@ def write_report(name: str | Path, out: str | Path, workspace: str | Path = "res
         status=status, words=wording, written=time.strftime("%Y-%m-%d %H:%M"),
         facts=_facts(results), axes=_axes(results), document=sweep.document(status.path),
         sections=[(s, Markup(placed.get(id(s), ""))) for s in sections],  # noqa: S704 - of Bokeh
-        failures=sweep.failures(status.path, most_groups=MOST_FAILURES, most_points=1),
+        failures=_failures(status.path, portable=portable),
         bokeh=Markup(INLINE.render_js()), script=Markup(script),  # noqa: S704 - of Bokeh
         style=Markup((HERE / "site" / "static" / "modesweep.css").read_text()),  # noqa: S704
     )  # fmt: skip
     out = Path(out)
     write_text(out, page)
     return out
+
+
+@dataclass(frozen=True)
+class Failures:
+    """Points that failed alike, as a report tells of them."""
+
+    count: int
+    stage: str
+    kind: str
+    message: str
+    command: str
+    """Repeats the first."""
+
+
+def _failures(folder: Path, *, portable: bool) -> list[Failures]:
+    found = []
+    for group in sweep.failures(folder, most_groups=MOST_FAILURES, most_points=1):
+        message, first = group.message, group.points[0] if group.points else None
+        command = first.command if first else ""
+        if portable:
+            message = ADDRESS.sub("a worker", ABSOLUTE.sub(r"\1", message))
+            command = sweep.command_line("sweep.toml", first.point) if first else ""
+        found.append(Failures(group.count, group.stage, group.kind, message, command))
+    return found
 
 
 def _map(results: Results) -> Section:

@@ -4,6 +4,7 @@ SweepError                    70  our bug, when nothing below fits
 ├── InputError (ValueError)    2  the user can mend it before work starts
 │   └── RefusedError           2  legal, but over a budget or against what is stored
 │       └── OwnedError         2  another process is at the sweep
+├── DeviationError             1  results are not what they should be
 ├── UnreachableError           3  scheduler or workers are not there (ConnectionError)
 ├── MachineError (OSError)     5  disk full, input or output failed
 └── StoreError (ValueError)    2  what lies on disk is not what it should be
@@ -49,6 +50,12 @@ class StoreError(SweepError, ValueError):
 
 class NoSweepError(StoreError):
     """There is no sweep of that name."""
+
+
+class DeviationError(SweepError):
+    """Stored results are damaged, or not what the model gives."""
+
+    exit_code = 1
 
 
 class UnreachableError(SweepError, ConnectionError):

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 DECIDING = ("modesweep", "numpy", "scipy", "zarr", "dask", "distributed", "pydantic")
 
 
-def versions() -> dict[str, str]:
-    """Give the versions that decide results and formats."""
+def versions(more: Sequence[str] = ()) -> dict[str, str]:
+    """Give the versions that decide results and formats, and of what else is named."""
     found = {"python": platform.python_version()}
-    for name in DECIDING:
+    for name in (*DECIDING, *more):
         try:
             found[name] = version(name)
         except PackageNotFoundError:

@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+from rich.console import Console
+from rich.progress import Progress
+
 from sweep.comparison.values import Comparison
+from sweep.comparison.verifying import Told
 
 COLUMNS = ("variable", "unit", "points beyond", "values beyond", "largest deviation", "relative",
            "tolerance", "at")  # fmt: skip
+
+
+@contextmanager
+def recomputing_bar() -> Iterator[Told | None]:
+    """Show on a terminal how far a sample is computed again."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("computing again", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def row_of(c: Comparison) -> tuple[str, ...]:

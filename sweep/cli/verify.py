@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 
 from sweep.cli.common import AsJson, SweepName, Workspace, show_json, show_table
-from sweep.cli.comparisons import COLUMNS, place_of, row_of, show_notes
-from sweep.comparison.verifying import Told, Verification, repair, verify
+from sweep.cli.comparisons import COLUMNS, place_of, recomputing_bar, row_of, show_notes
+from sweep.comparison.verifying import Verification, repair, verify
 from sweep.layout import DEFAULT_WORKSPACE
 from sweep.values import readable_bytes
 
@@ -43,7 +38,7 @@ def command(
 
     Ends with exit code 1 if a file is damaged or a value deviates by more than rounding.
     """
-    with _progress() as told:
+    with recomputing_bar() as told:
         found = verify(
             sweep, sample=sample, seed=seed, tolerance=tolerance, workers=workers,
             workspace=workspace, told=told,
@@ -57,17 +52,6 @@ def command(
         print(f"{blocks} forgotten: `modesweep retry {found.path}` computes what they held")
     if not found.ok:
         raise typer.Exit(1)
-
-
-@contextmanager
-def _progress() -> Iterator[Told | None]:
-    """Show a bar on a terminal."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("computing again", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _show(v: Verification) -> None:

@@ -66,6 +66,8 @@ class Verification:
     """BLAS kernels that computed the sweep, and the one here."""
     revisions: tuple[int, int]
     """Of the model: stored and installed."""
+    drawn: IntArray = field(repr=False, compare=False)
+    """Places of the points that were drawn along the dims of the sweep, (points, dims)."""
 
     @property
     def damaged(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
@@ -148,7 +150,7 @@ def verify(
         plan.sweep.name, folder, plan.model.name, int(has.sum()), len(places), work.instances,
         seed, check, tuple(work.comparisons.values()), tuple(work.not_compared),
         _versions(attributes), (_kernels(check, attributes), work.kernel or blas()[0]),
-        (int(attributes["revision"]), plan.model.revision),
+        (int(attributes["revision"]), plan.model.revision), places,
     )  # fmt: skip
 
 
