@@ -25,6 +25,7 @@ _WHERE = {
     "open": ("sweep.queries.querying", "open_dataset"),
     "query": ("sweep.queries.querying", "query"),
     "export": ("sweep.exports.exporting", "export"),
+    "publish": ("sweep.publishing.publishing", "publish"),
     "status": ("sweep.reading", "status"),
     "statuses": ("sweep.reading", "statuses"),
     "history": ("sweep.block_history", "history"),
@@ -51,6 +52,7 @@ _WHERE = {
     "Status": ("sweep.reading", "Status"),
     "FailedPoint": ("sweep.reading", "FailedPoint"),
     "Verification": ("sweep.comparison.verifying", "Verification"),
+    "Published": ("sweep.publishing.publishing", "Published"),
     "Difference": ("sweep.comparison.differing", "Difference"),
     "Comparison": ("sweep.comparison.values", "Comparison"),
     "FREQUENCY_UNITS": ("models.units", "FREQUENCY_UNITS"),
@@ -59,6 +61,7 @@ _WHERE = {
     "RefusedError": ("sweep.problems", "RefusedError"),
     "StoreError": ("sweep.problems", "StoreError"),
     "NoSweepError": ("sweep.problems", "NoSweepError"),
+    "DeviationError": ("sweep.problems", "DeviationError"),
     "UnreachableError": ("sweep.problems", "UnreachableError"),
     "MachineError": ("sweep.problems", "MachineError"),
 }

@@ -41,6 +41,7 @@ COMMANDS = {
     "explain": "why a point is as it is: computed, reused, shared, skipped, failed",
     "query": "find modes and points by a condition",
     "export": "write results for other programs: netCDF, CSV, phonopy",
+    "publish": "write a finished sweep as a bundle that can be cited and checked",
     "plot": "draw a view of the results: PNG, SVG, HTML",
     "report": "write all pictures of a sweep as one HTML file",
     "point": "compute one point in this process, for a debugger",
@@ -55,7 +56,8 @@ GROUPS = {
     "Run": ("run", "retry", "verify", "point"),
     "Serve": ("serve", "submit", "ls", "watch", "pause", "resume", "cancel", "priority", "remove",
               "login"),
-    "Change and hand on": ("extend", "union", "export", "plot", "report"),
+    "Change and hand on": ("extend", "union", "export", "plot", "report",
+                           "publish"),
     "Machine and workspace": ("doctor", "cache", "completion"),
 }  # fmt: skip
 """The order of the commands in the help."""

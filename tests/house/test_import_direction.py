@@ -34,7 +34,8 @@ ONLY_IN = {
         "sweep/service/pages.py",
         "sweep/service/serving.py",
     ),
-    "zarr": ("sweep/store.py",),
+    "zarr": ("sweep/store.py", "sweep/publishing/zarr_files.py"),
+    "icechunk": ("sweep/publishing/repository.py",),
     "xarray": (
         "sweep/queries/querying.py",
         "sweep/result.py",
