@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import dask
-from distributed import Client, LocalCluster, Worker, get_worker
+from distributed import Client, LocalCluster, Worker, fire_and_forget, get_worker
 from distributed.system import MEMORY_LIMIT
 
 from models import registry
@@ -248,12 +248,17 @@ def _cannot_answer(error: object) -> str:
 
 
 def _wait_for_workers(client: Client) -> None:
+    if not client.nthreads():
+        # a cluster that starts workers on demand has none while no task is there; this one
+        # outlives its client, so that a job which waits for hours does not lose its place
+        fire_and_forget(client.submit(int, key="modesweep-needs-a-worker"))
     try:
         client.wait_for_workers(1, timeout=WAIT_SECONDS)
     except TimeoutError:
         msg = (
             f"The cluster has no workers after {WAIT_SECONDS} s. "
-            "A sweep waits for ever without them. Start some, then run it again."
+            "A sweep waits for ever without them. Start some, or wait for those that it starts "
+            "on demand; then run it again."
         )
         raise UnreachableError(msg) from None
 

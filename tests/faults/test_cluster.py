@@ -48,6 +48,42 @@ def test_a_scheduler_without_workers_is_named_in_words(
         sweep.run(SQUARES, workspace=tmp_path, scheduler=address(scheduler))
 
 
+@pytest.fixture
+def on_demand() -> Iterator[LocalCluster]:
+    """A cluster that has no workers unless there are tasks."""
+    with LocalCluster(
+        n_workers=0, threads_per_worker=1, processes=False, protocol="tcp", host="127.0.0.1",
+        dashboard_address="127.0.0.1:0", worker_dashboard_address="127.0.0.1:0",
+    ) as one:  # fmt: skip
+        yield one
+
+
+def test_a_cluster_that_starts_workers_on_demand_is_asked_for_one(
+    on_demand: LocalCluster, tmp_path: Path
+) -> None:
+    on_demand.adapt(minimum=0, maximum=1, interval="50ms", wait_count=40)
+
+    result = sweep.run(SQUARES, workspace=tmp_path, scheduler=on_demand.scheduler_address)
+
+    assert result.complete
+    wait(lambda: not on_demand.scheduler.workers, "the end of idle workers")
+    assert not on_demand.scheduler.tasks
+
+
+def test_what_asked_for_a_worker_stays_when_nobody_waits_and_is_gone_when_one_comes(
+    on_demand: LocalCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "WAIT_SECONDS", 0.1)
+    for _ in range(2):
+        with pytest.raises(sweep.UnreachableError, match="those that it starts on demand"):
+            sweep.run(SQUARES, workspace=tmp_path, scheduler=on_demand.scheduler_address)
+
+    assert len(on_demand.scheduler.tasks) == 1
+    on_demand.scale(1)
+    wait(lambda: bool(on_demand.scheduler.workers), "the worker")
+    wait(lambda: not on_demand.scheduler.tasks, "the end of the task")
+
+
 def test_an_existing_cluster_gives_the_same_bytes_as_an_embedded_one(
     scheduler: Path, tmp_path: Path, client: Client
 ) -> None:
