@@ -41,6 +41,8 @@ def write_repository(
     about: dict[str, Any],
 ) -> None:  # fmt: skip
     """Write a store into a new repository: the files of `head`, then chunks, all in one commit."""
+    # it warns of commits by several processes, and here is only one
+    icechunk.set_logs_filter("error")
     repository = icechunk.Repository.create(icechunk.local_filesystem_storage(str(folder)))
     session = repository.writable_session(BRANCH)
     put_files(session.store, _files(head))

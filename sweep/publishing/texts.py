@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sweep.comparison.verifying import Verification
@@ -195,25 +195,36 @@ def _values(values: Sequence[Any]) -> str:
 
 def _model(source: Source) -> str:
     model, sweep = source.plan.model, source.plan.sweep
-    fields = model.parameters.model_fields
     given = sweep.document.get("fixed", {})
-    rows = [
-        (f"`{n}`", _setting(v) + ("" if n in given else " (default)"), _unit(unit_of(fields[n])),
-         fields[n].description or "")
-        for n, v in sweep.fixed.items()
-    ]  # fmt: skip
-    text = (
+    swept = _axes(source)
+    rest = {n: v for n, v in sweep.fixed.items() if n not in given and n not in swept}
+    parts = [
         f"## Model\n\n`{model.name}`, revision {source.attributes['revision']}: {model.title}. "
         f"Formulas: {model.source}."
-    )
-    if rows:
-        head = ("parameter", "value", "unit", "meaning")
-        text += f"\n\nParameters that are the same for all points:\n\n{_table(head, rows)}"
-    return text
+    ]
+    if given:
+        parts.append(f"The same for all points:\n\n{_parameters(source, given)}")
+    if rest:
+        parts.append(
+            f"<details>\n<summary>{_counted(len(rest), 'parameter')} at the model's default"
+            f"</summary>\n\n{_parameters(source, rest)}\n\n</details>"
+        )
+    return "\n\n".join(parts)
+
+
+def _parameters(source: Source, values: Mapping[str, Any]) -> str:
+    fields = source.plan.model.parameters.model_fields
+    rows = [
+        (f"`{n}`", _setting(v), _unit(unit_of(fields[n])), fields[n].description or "")
+        for n, v in values.items()
+    ]
+    return _table(("parameter", "value", "unit", "meaning"), rows)
 
 
 def _setting(value: Any) -> str:
-    return "none" if value is None else as_text(value)
+    if value in ([], (), None):
+        return "none"
+    return as_text(value)
 
 
 def _variables(source: Source) -> str:
