@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
 import signal
@@ -18,6 +19,7 @@ from typing import Any
 
 import dask
 from distributed import Client, LocalCluster, Worker, fire_and_forget, get_worker
+from distributed.comm import CommClosedError, get_address_host, parse_address
 from distributed.system import MEMORY_LIMIT
 
 from models import registry
@@ -25,7 +27,8 @@ from models.protocol import Model
 from sweep.machine import cores
 from sweep.owning import owner_of
 from sweep.planning import Plan
-from sweep.problems import RefusedError, UnreachableError
+from sweep.problems import InputError, RefusedError, UnreachableError
+from sweep.trust import Identity, exposed
 from sweep.upgrading import frozen_plan
 from sweep.values import readable_bytes
 from sweep.versions import versions
@@ -42,6 +45,7 @@ CONFIG = {
     "distributed.worker.memory.target": False,
     "distributed.admin.tick.limit": "60s",
 }
+log = logging.getLogger("modesweep.service.cluster")
 
 
 @contextmanager
@@ -53,7 +57,8 @@ def connect(
 
     Raises
     ------
-    UnreachableError : the scheduler does not answer within `wait` seconds, or `WAIT_SECONDS`
+    InputError : the scheduler cannot be spoken to with the certificates at hand
+    UnreachableError : it does not answer within `wait` seconds, or `WAIT_SECONDS`
     """
     wait = WAIT_SECONDS if wait is None else wait
     if isinstance(scheduler, Client):
@@ -64,18 +69,79 @@ def connect(
             with _embedded(workers, dashboard=dashboard) as client:
                 yield client
             return
+        check_address(scheduler)
         # whoever waits for results hears of a lost scheduler; the log has only its traceback
         logging.getLogger("distributed.client").setLevel(logging.CRITICAL)
         try:
             client = Client(scheduler, timeout=wait)
         except (OSError, ValueError, TimeoutError) as error:
-            msg = (
-                f"The scheduler {scheduler} does not answer within {wait:g} s ({error}). "
-                "Check the address, and that it runs."
-            )
-            raise UnreachableError(msg) from None
+            raise UnreachableError(_no_answer(scheduler, wait, error)) from None
         with client:
             yield client
+
+
+def check_address(scheduler: str) -> None:
+    """See that an address fits the certificates that Dask was told of; warn if it needs none.
+
+    Raises
+    ------
+    InputError : lists every file that is missing or of no use
+    """
+    try:
+        (scheme, _), host = parse_address(scheduler), get_address_host(scheduler)
+    except ValueError:
+        return  # whoever connects says what is wrong with it
+    if scheme in ("tls", "wss"):
+        if faults := _identity().faults():
+            msg = (
+                f"The scheduler {scheduler} asks for certificates: {'; '.join(faults)}. "
+                "Set them in the environment, to PEM files that you can read."
+            )
+            raise InputError(msg)
+    elif scheme != "inproc" and dask.config.get("distributed.comm.require-encryption"):
+        msg = (
+            f"{scheduler} is not encrypted, and DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION is set. "
+            "Give the address of a scheduler with TLS: tls://HOST:PORT."
+        )
+        raise InputError(msg)
+    elif exposed(scheme, host):
+        _warn_of(scheduler)
+
+
+@functools.cache
+def _warn_of(scheduler: str) -> None:
+    """Say once what a cluster in the open means."""
+    log.warning(
+        "The connection to %s is not encrypted: whoever reaches that network can read results and "
+        "run code on the cluster. Between hosts use TLS: tls://HOST:PORT.", scheduler
+    )  # fmt: skip
+
+
+def _identity() -> Identity:
+    """Give what Dask shows and trusts as a client."""
+    files = (dask.config.get(f"distributed.comm.tls.{x}", default=None)
+             for x in ("ca-file", "client.cert", "client.key"))  # fmt: skip
+    return Identity(*files)
+
+
+def _no_answer(scheduler: str, wait: float, error: Exception) -> str:
+    """Say why there is no connection: nobody is there, or one end does not trust the other."""
+    if not isinstance(error, CommClosedError):
+        return (
+            f"The scheduler {scheduler} does not answer within {wait:g} s ({error}). "
+            "Check the address, and that it runs."
+        )
+    if why := getattr(error.__cause__, "verify_message", ""):
+        return (
+            f"The scheduler {scheduler} shows a certificate that is not trusted here: {why}. Use "
+            "certificates of one authority on all hosts, and renew those that have expired."
+        )
+    why = scheduler.startswith("tls://") and _identity().refusal()
+    return f"The scheduler {scheduler} hangs up. " + (
+        f"{why}. Use certificates of its authority that have not expired." if why else
+        "One that runs with TLS does so unless the address begins with tls:// and the client "
+        "shows a certificate of its authority; one without does so to tls://."
+    )  # fmt: skip
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from typing import Any
 import dask
 from distributed import Client
 
-from sweep.cluster import CONFIG, connect
+from sweep.cluster import CONFIG, check_address, connect
 from sweep.problems import SweepError
 from sweep.steering import Steering
 
@@ -51,11 +51,14 @@ class Link:
 
         Raises
         ------
+        InputError : the certificates at hand are of no use for that address
         UnreachableError : the workers of an embedded cluster do not start
         """
         dask.config.set(CONFIG)
         if self.scheduler is None:
             self._connect()
+        else:
+            check_address(self.scheduler)
         self._keeper.start()
 
     def client(self, steering: Steering) -> Client | None:
@@ -144,8 +147,9 @@ class Link:
         try:
             self._connect()
         except (SweepError, OSError, TimeoutError) as error:
-            self.fault = f"the scheduler {self.scheduler} does not answer"
-            log.debug("%s", error)
+            if str(error) != self.fault:
+                log.warning("%s", error)
+            self.fault = str(error)
 
 
 def _identity(client: Client) -> dict[str, Any]:
