@@ -40,6 +40,10 @@ class CalledBackError(Exception):
     """An order was bound to workers that are gone."""
 
 
+RECEIPT_SECONDS = 5.0
+"""A receipt of a few hundred bytes that does not come for so long is asked for again."""
+
+
 class Queue:
     """The blocks that are left, in the order in which they should start."""
 
@@ -173,15 +177,32 @@ class Window:
         if future.status in ("lost", "pending"):  # the worker that held the receipt died
             future.add_done_callback(self._ended.put)
             return None
-        outcome = self._outcome(future)
+        receipt = self._receipt(future) if future.status == "finished" else None
+        if receipt is None and future.status not in ("error", "cancelled"):
+            future.add_done_callback(self._ended.put)  # it died with it just now
+            return None
+        outcome = self._outcome(future, receipt)
         future.release()
         return outcome
 
-    def _outcome(self, future: Future) -> Outcome:
+    def _receipt(self, future: Future) -> Receipt | None:
+        """Fetch a receipt from its worker; None if that takes too long, or it is gone.
+
+        It is done again then, by another worker, or called back if it is bound to that one.
+        """
+        try:
+            receipt: Receipt = future.result(timeout=RECEIPT_SECONDS)
+        except Exception as error:
+            if future.status == "finished" and not isinstance(error, TimeoutError):
+                raise
+            return None  # the status tells what became of it
+        return receipt
+
+    def _outcome(self, future: Future, receipt: Receipt | None) -> Outcome:
         order, place = self._futures.pop(future), self._places.pop(future)
         self._bound.pop(future, None)
-        if future.status == "finished":
-            return Outcome(order, place, future.result(), None)
+        if receipt is not None:
+            return Outcome(order, place, receipt, None)
         if future in self._called_back:
             self._called_back.discard(future)
             return Outcome(order, place, None, CalledBackError())
