@@ -30,6 +30,7 @@ _WHERE = {
     "statuses": ("sweep.reading", "statuses"),
     "history": ("sweep.block_history", "history"),
     "failures": ("sweep.reading", "failures"),
+    "stored_bytes": ("sweep.reading", "stored_bytes"),
     "document": ("sweep.reading", "document"),
     "failed_alike": ("sweep.close_ups", "failed_alike"),
     "failures_at": ("sweep.close_ups", "failures_at"),

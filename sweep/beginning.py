@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from sweep import documents, store
+from sweep.arrays import move_out
 from sweep.child import blas
 from sweep.durable import sync_folder, sync_tree, write_files
 from sweep.layout import plan_file, sweep_file
@@ -32,8 +33,10 @@ def create(plan: Plan, folder: Path) -> Plan:
     fresh = folder.with_name(f".{folder.name}.creating-{os.getpid()}")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
+    place = None
     try:
         store.create(fresh, plan, store.attributes(plan, versions(), blas()[0]))
+        place = move_out(fresh, folder.parent, folder.name)
         write_files(frozen_files(fresh, plan))
         Ledger(fresh, writable=True).close()
         sync_tree(fresh)
@@ -44,6 +47,8 @@ def create(plan: Plan, folder: Path) -> Plan:
     except OSError as error:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise
+        if place is not None:
+            place.remove()
         return found(plan.sweep, folder)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)

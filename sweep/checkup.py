@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, distribution, entry_points, version
@@ -16,12 +17,13 @@ from packaging.requirements import Requirement
 
 import models
 from models import registry
+from sweep.arrays import told
 from sweep.child import Request
 from sweep.durable import PARTIAL
 from sweep.filesystem import is_network, kind_of, locks_hold, wal_works, write_seconds
-from sweep.layout import DATA, DEFAULT_WORKSPACE, ledger_file, plan_file, sweep_file
+from sweep.layout import ARRAYS, DATA, DEFAULT_WORKSPACE, ledger_file, plan_file, sweep_file
 from sweep.machine import core_quota, cores, memory_bytes
-from sweep.problems import UnreachableError
+from sweep.problems import InputError, ObjectsError, UnreachableError
 from sweep.process import NumericsProcess
 from sweep.spec import RunSettings
 from sweep.stage_cache import LEFT_SECONDS
@@ -33,6 +35,7 @@ VERDICTS = (OK, WARNING, PROBLEM)
 LITTLE_SPACE, NO_SPACE = 2**30, 100 * 2**20
 """Free bytes below which a sweep may not fit, or surely does not."""
 FEW_FILES = 10_000
+PROBE = b"modesweep"
 SLOW_WRITE = 0.1
 """Seconds for one small file; a block writes a handful."""
 
@@ -194,6 +197,26 @@ def _workspace(folder: Path) -> Iterator[Finding]:
     except OSError as error:
         remedy = "Free space or mend the permissions, or give another --workspace."
         yield Finding("write", str(error), PROBLEM, remedy)
+    yield from _object_store(folder)
+
+
+def _object_store(folder: Path) -> Iterator[Finding]:
+    """Look at the place of arrays that do not lie in the workspace."""
+    try:
+        place = told(folder)
+        if place is None:
+            return
+        probe, begun = f".doctor-{uuid.uuid4().hex[:8]}", time.perf_counter()
+        place.put(probe, PROBE)
+        same = place.read(probe) == PROBE
+        seconds = time.perf_counter() - begun
+        place.drop(probe)
+    except (InputError, ObjectsError) as error:
+        yield Finding("arrays", str(error), PROBLEM, f"Mend it, or {folder / ARRAYS}.")
+        return
+    value = f"{place.url}, {readable_seconds(seconds)} to put and get a small object"
+    remedy = "It gave back other bytes than were put: use another store."
+    yield Finding("arrays", value, OK if same else PROBLEM, "" if same else remedy)
 
 
 def _file_system(place: Path) -> Finding:
@@ -258,7 +281,7 @@ def _sweeps(workspace: Path) -> Iterator[Finding]:
 
 
 def _parts(folder: Path) -> tuple[Path, ...]:
-    store = folder / DATA / "zarr.json"
+    store = folder / (ARRAYS if (folder / ARRAYS).exists() else f"{DATA}/zarr.json")
     return (sweep_file(folder), plan_file(folder), ledger_file(folder), store)
 
 

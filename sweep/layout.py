@@ -6,9 +6,11 @@
     generation       raised by each owner; a block of an older one is dropped
     owner.lock       held by the owner for life
     ledger.sqlite    what is finished, failed, tried
-    data.zarr/       the results
+    data.zarr/       the results, unless they lie in an object store:
+    arrays.toml      where they lie then
     .in_hand/        the points that workers are at
     .extension/      more values for the axes, decided but not yet in place
+<workspace>/arrays.toml            where sweeps that begin here keep their results, if elsewhere
 <workspace>/.stages/<key>.npz      results of shared stages
 <workspace>/.rates.json            how fast stages are on this machine
 <workspace>/.queue/<name>.json     what is wanted of a sweep: to run, pause or be cancelled
@@ -32,6 +34,7 @@ DEFAULT_WORKSPACE = Path("results")
 STAGES = ".stages"
 QUEUE = ".queue"
 DATA = "data.zarr"
+ARRAYS = "arrays.toml"
 
 
 def fill_of(dtype: str) -> object:
@@ -102,6 +105,11 @@ def trash_folder(workspace: Path) -> Path:
     return workspace / ".trash"
 
 
+def is_sweep(folder: Path) -> bool:
+    """Say whether a folder is that of a sweep that has begun."""
+    return (folder / DATA).is_dir() or ((folder / ARRAYS).exists() and plan_file(folder).exists())
+
+
 def stage_file(folder: Path, key: str) -> Path:
     """A kept result of a shared stage, in the workspace of a sweep."""
     return folder.parent / STAGES / key[:2] / f"{key}.npz"
@@ -115,7 +123,7 @@ def find(sweep: str | Path, workspace: str | Path = DEFAULT_WORKSPACE) -> Path:
     NoSweepError : there is none; names what is there
     """
     for folder in (Path(workspace) / sweep, Path(sweep)):
-        if (folder / DATA).is_dir():
+        if is_sweep(folder):
             return folder
     if "/" not in str(sweep) and wish_file(Path(workspace), str(sweep)).exists():
         raise NoSweepError(not_begun(str(sweep)))
@@ -142,4 +150,5 @@ def no_sweep(sweep: str, workspace: Path, there: Sequence[str]) -> str:
 
 def sweeps_in(workspace: Path) -> list[Path]:
     """Give the folders of the sweeps in a workspace, sorted."""
-    return sorted(p.parent for p in workspace.glob(f"[!.]*/{DATA}"))
+    found = (p.parent for name in (DATA, ARRAYS) for p in workspace.glob(f"[!.]*/{name}"))
+    return sorted({folder for folder in found if is_sweep(folder)})

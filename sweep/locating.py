@@ -11,8 +11,9 @@ import shutil
 import time
 from pathlib import Path
 
+from sweep.arrays import InFolder, arrays_of, prepared
 from sweep.durable import PARTIAL, sync_folder, write_files
-from sweep.layout import DEFAULT_WORKSPACE, extension_folder, find
+from sweep.layout import DATA, DEFAULT_WORKSPACE, extension_folder, find
 from sweep.owning import Ownership
 from sweep.problems import OwnedError
 
@@ -34,6 +35,10 @@ def locate(sweep: str | Path, workspace: str | Path = DEFAULT_WORKSPACE) -> Path
 def put_in_place(folder: Path) -> None:
     """Bring the files of a decided extension to where they belong; may be repeated."""
     decided = extension_folder(folder)
+    place = arrays_of(folder)
+    if not isinstance(place, InFolder):
+        place.write({key: path.read_bytes() for key, path in prepared(decided)}, {})
+        shutil.rmtree(decided / DATA)
     files = {folder / p.relative_to(decided): p for p in decided.rglob("*") if p.is_file()}
     for path in files:  # an owner that was killed here before may have left temporary ones
         for leftover in path.parent.glob(f"{path.name}.*{PARTIAL}"):

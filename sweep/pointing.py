@@ -20,7 +20,7 @@ from models.evaluate import Evaluator
 from models.protocol import Arrays, Variable
 from models.units import FREQUENCY_UNITS
 from sweep import documents
-from sweep.layout import DATA, DEFAULT_WORKSPACE, sweep_file
+from sweep.layout import DEFAULT_WORKSPACE, is_sweep, sweep_file
 from sweep.locating import locate
 from sweep.problems import InputError, nearest
 from sweep.spec import Sweep, output_variables
@@ -141,7 +141,7 @@ def _found(
     """Tell a sweep file from a stored sweep."""
     if not isinstance(source, str | Path):
         return source
-    if Path(source).suffix in ENDINGS and not (Path(source) / DATA).is_dir():
+    if Path(source).suffix in ENDINGS and not is_sweep(Path(source)):
         return Path(source)
     return sweep_file(locate(source, workspace))
 

@@ -7,6 +7,7 @@ SweepError                    70  our bug, when nothing below fits
 ├── DeviationError             1  results are not what they should be
 ├── UnreachableError           3  scheduler or workers are not there (ConnectionError)
 ├── MachineError (OSError)     5  disk full, input or output failed
+│   └── ObjectsError           5  an object store refuses, which may pass
 └── StoreError (ValueError)    2  what lies on disk is not what it should be
     └── NoSweepError           2  there is no sweep of that name
 
@@ -68,6 +69,10 @@ class MachineError(SweepError, OSError):
     """The machine refused: no space, no permission, input or output failed."""
 
     exit_code = 5
+
+
+class ObjectsError(MachineError):
+    """An object store refuses, or is not there; it may be there again."""
 
 
 @dataclass(frozen=True, slots=True)

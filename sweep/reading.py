@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from models.evaluate import Evaluator
-from sweep.layout import DEFAULT_WORKSPACE, STATUS, plan_file, sweep_file, sweeps_in
+from sweep.arrays import told
+from sweep.layout import DATA, DEFAULT_WORKSPACE, STATUS, plan_file, sweep_file, sweeps_in
 from sweep.ledger import Ledger
 from sweep.locating import locate
 from sweep.messages import PointError
@@ -271,6 +273,16 @@ def _seconds_left(
         return None
     left = todo / done * elapsed
     return left / ETA_SPREAD, left * ETA_SPREAD
+
+
+def stored_bytes(folder: Path) -> int:
+    """Count the bytes of a sweep: those of its folder, and its chunks in an object store."""
+    here = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    if told(folder) is None:
+        return here
+    with closing(Ledger(folder)) as ledger:
+        sizes = {name: size for row in ledger.blocks() for name, (size, _) in row.files.items()}
+    return here + sum(size for name, size in sizes.items() if name.startswith(DATA))
 
 
 def document(sweep: str | Path, workspace: str | Path = DEFAULT_WORKSPACE) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """The Zarr store of a sweep: allocated whole, written chunk by chunk, read by anyone.
 
-`<sweep>/data.zarr` is a Zarr v3 group that stock xarray opens while the sweep runs. Every
-array has its full shape from the start; unwritten chunks are missing values. A block writes
-its own whole chunks and no other block's, so no lock is needed.
+`data.zarr`, wherever it lies (see `sweep.arrays`), is a Zarr v3 group that stock xarray opens
+while the sweep runs. Every array has its full shape from the start; unwritten chunks are missing
+values. A block writes its own whole chunks and no other block's, so no lock is needed.
 """
 
 from __future__ import annotations
@@ -11,20 +11,22 @@ import json
 import os
 import threading
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import zarr
 from numpy.typing import NDArray
+from zarr.abc.store import ByteRequest, Store
 from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
-from zarr.core.buffer import Buffer
-from zarr.storage import LocalStore
+from zarr.core.buffer import Buffer, BufferPrototype
+from zarr.storage import LocalStore, ObjectStore, WrapperStore
 
-from sweep.durable import write_files
+from sweep.arrays import ArrayPlace, InFolder, InObjects, arrays_of
 from sweep.layout import DATA, STATUS, fill_of
+from sweep.objects import Objects, refused
 from sweep.planning import Plan
 from sweep.problems import StoreError
 from sweep.regions import Array, Region
@@ -40,11 +42,41 @@ _PACKING = threading.Lock()
 """The slots of a worker share open stores; computing takes far longer than packing."""
 
 
-class _Capture(LocalStore):
-    """Reads from disk, but keeps what is written in memory until it is committed."""
+class _Remote(ObjectStore[Any]):
+    """An object store whose refusals are failures of the machine."""
 
-    def __init__(self, root: Path) -> None:
-        super().__init__(root)
+    def __init__(self, objects: Objects, *, read_only: bool) -> None:
+        super().__init__(objects.store, read_only=read_only)
+        self.objects = objects
+
+    def with_read_only(self, read_only: bool = False) -> _Remote:
+        """Open it once more."""
+        return _Remote(self.objects, read_only=read_only)
+
+    async def get(
+        self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
+    ) -> Buffer | None:
+        """Get a chunk or metadata."""
+        with refused(self.objects):
+            return await super().get(key, prototype, byte_range)
+
+    async def set(self, key: str, value: Buffer) -> None:
+        """Put a chunk or metadata."""
+        with refused(self.objects):
+            await super().set(key, value)
+
+    async def list_dir(self, prefix: str) -> AsyncGenerator[str, None]:
+        """List the names under a prefix."""
+        with refused(self.objects):
+            async for name in super().list_dir(prefix):
+                yield name
+
+
+class _Capture(WrapperStore[Store]):
+    """Reads a store, but keeps what is written in memory until it is committed."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
         self.written: dict[str, bytes] = {}
 
     async def set(self, key: str, value: Buffer) -> None:
@@ -53,6 +85,19 @@ class _Capture(LocalStore):
 
     async def delete(self, key: str) -> None:
         """Ignore: empty chunks are written, never removed."""
+
+
+def _store_of(place: ArrayPlace, *, read_only: bool) -> Store:
+    """Open the arrays of a sweep wherever they lie."""
+    if isinstance(place, InObjects):
+        return _Remote(place.objects, read_only=read_only)
+    return LocalStore(place.where, read_only=read_only)
+
+
+def readable(folder: Path) -> Any:
+    """Give the arrays of a sweep as xarray opens them."""
+    place = arrays_of(folder)
+    return place.path if isinstance(place, InFolder) else _store_of(place, read_only=True)
 
 
 def create(folder: Path, plan: Plan, attributes: Mapping[str, Any]) -> None:
@@ -166,25 +211,30 @@ def attributes(plan: Plan, versions: Mapping[str, str], kernel: str) -> dict[str
 
 def keep_codecs(fresh: Path, stored: Path, plan: Plan) -> None:
     """Let arrays that were allocated anew be packed as the chunks that are there already."""
+    place = arrays_of(stored)
     for name in (*plan.arrays, *STATUS_ARRAYS):
         path = fresh / DATA / name / "zarr.json"
         new = json.loads(path.read_text())
-        old = json.loads((stored / DATA / name / "zarr.json").read_text())
+        old = json.loads(place.read(f"{name}/zarr.json") or b"")
         path.write_text(json.dumps({**new, "codecs": old["codecs"]}, indent=1))
 
 
 def stored_attributes(folder: Path) -> dict[str, Any]:
     """Read the attributes of a store."""
-    group = zarr.open_group(LocalStore(folder / DATA), mode="r", zarr_format=3)
-    return dict(group.attrs)
+    return dict(_group(arrays_of(folder), "r").attrs)
+
+
+def _group(place: ArrayPlace, mode: Literal["r", "r+"]) -> zarr.Group:
+    return zarr.open_group(_store_of(place, read_only=mode == "r"), mode=mode, zarr_format=3)
 
 
 class BlockWriter:
     """Writes blocks into an open store, from any process."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder / DATA
-        self._store = _Capture(self.folder)
+        self._folder = folder
+        self._place = arrays_of(folder)
+        self._store = _Capture(_store_of(self._place, read_only=False))
         self._group = zarr.open_group(self._store, mode="r+", zarr_format=3)
         self._arrays: dict[str, zarr.Array[Any]] = {}
 
@@ -205,10 +255,11 @@ class BlockWriter:
             self._store.written.clear()
             for name, array in values.items():
                 self._array(name)[self._selection(region, block, array.ndim)] = array
-            files = {self.folder / key: content for key, content in self._store.written.items()}
-        files |= beside
-        sizes = {self._name(p): (len(c), zlib.crc32(c)) for p, c in files.items()}
-        return sizes if write_files(files, still_wanted) else None
+            files = dict(self._store.written)
+        named = {f"{DATA}/{key}": content for key, content in files.items()}
+        named |= {self._name(path): content for path, content in beside.items()}
+        sizes = {name: (len(c), zlib.crc32(c)) for name, c in named.items()}
+        return sizes if self._place.write(files, beside, still_wanted) else None
 
     def points(
         self, name: str, index: Sequence[NDArray[np.int64]], own: Sequence[slice]
@@ -233,7 +284,7 @@ class BlockWriter:
                 stored: Any = array[selection]
             except (ValueError, RuntimeError) as error:
                 msg = (
-                    f"The stored block {region.cell(block)} of {name} in {self.folder} is "
+                    f"The stored block {region.cell(block)} of {name} in {self._place.where} is "
                     f"damaged: {error}. `modesweep verify --repair` has it computed again."
                 )
                 raise StoreError(msg) from None
@@ -249,7 +300,7 @@ class BlockWriter:
 
     def _name(self, path: Path) -> str:
         """Name a file from the sweep's folder, so that a workspace can be moved."""
-        return os.path.relpath(path, self.folder.parent)
+        return os.path.relpath(path, self._folder)
 
     def _selection(self, region: Region, block: int, ndim: int) -> tuple[slice, ...]:
         selection = list(region.box(block))
@@ -264,7 +315,7 @@ class StatusWriter:
     """Writes the status arrays; only the owner of a sweep has one."""
 
     def __init__(self, folder: Path) -> None:
-        group = zarr.open_group(LocalStore(folder / DATA), mode="r+", zarr_format=3)
+        group = _group(arrays_of(folder), "r+")
         self._arrays = {name: group[name] for name in STATUS_ARRAYS}
 
     def write(self, values: Mapping[str, NDArray[Any]]) -> None:

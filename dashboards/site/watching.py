@@ -125,7 +125,7 @@ class Watch:
     def size(self, status: Status) -> int | None:
         """Give the bytes that a sweep has on disk; None until they are counted."""
         return self.looks.eventually(
-            ("size", status.name), lambda: _bytes_below(status.path), SIZE_SECONDS
+            ("size", status.name), lambda: sweep.stored_bytes(status.path), SIZE_SECONDS
         )
 
     def begun(self, status: Status) -> float | None:
@@ -184,7 +184,3 @@ def points_done(status: Status) -> int:
 def points_wanted(status: Status) -> int:
     """Count the points of a sweep, those left out aside."""
     return sum(status.counts.values()) - status.counts.get("skipped", 0)
-
-
-def _bytes_below(folder: Path) -> int:
-    return sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from sweep.arrays import arrays_of, of_file
+from sweep.layout import DATA
 from sweep.ledger import BlockRow, Ledger
 from sweep.planning import Plan
-
-PIECE_BYTES = 2**20
 
 
 @dataclass(frozen=True)
@@ -78,25 +77,22 @@ def _is_beside(name: str) -> bool:
 
 
 def _faults(folder: Path, row: BlockRow) -> Iterator[tuple[str, str]]:
-    for name, (size, checksum) in row.files.items():
-        yield name, _fault(folder / name, size, checksum)
+    for name, written in row.files.items():
+        yield name, _fault(folder, name, written)
 
 
-def _fault(path: Path, size: int, checksum: int) -> str:
+def _fault(folder: Path, name: str, written: tuple[int, int]) -> str:
     """Say what is wrong with a file; nothing is an empty string."""
+    place, key = arrays_of(folder), name.removeprefix(f"{DATA}/")
     try:
-        found = path.stat().st_size
-        if found != size:
-            return f"{found:,} bytes instead of {size:,}"
-        crc = 0
-        with path.open("rb") as file:
-            while piece := file.read(PIECE_BYTES):
-                crc = zlib.crc32(piece, crc)
-    except FileNotFoundError:
-        return "missing"
+        found = of_file(folder / name) if key == name else place.size_and_checksum(key)
     except OSError as error:
         return f"cannot be read: {error.strerror or error}"
-    return "" if crc == checksum else "other bytes than were written"
+    if found is None:
+        return "missing"
+    if found[0] != written[0]:
+        return f"{found[0]:,} bytes instead of {written[0]:,}"
+    return "" if found == tuple(written) else "other bytes than were written"
 
 
 def _damaged(
@@ -104,7 +100,7 @@ def _damaged(
 ) -> DamagedFile:
     """Look again: a sweep that runs may have written the block anew meanwhile."""
     now = ledger.block(row.region, row.cell) or row
-    what = _fault(folder / name, *now.files[name]) if name in now.files else ""
+    what = _fault(folder, name, now.files[name]) if name in now.files else ""
     return DamagedFile(name, what, row.region, row.cell, points_of(plan, has, row))
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sweep.arrays import arrays_of
 from sweep.comparison.stored import labels
 from sweep.comparison.verifying import Told, Verification, verify
 from sweep.drawing import drawn_by
@@ -19,7 +20,7 @@ from sweep.layout import DATA, FAILED, LOST, STATUS, plan_file
 from sweep.ledger import Ledger
 from sweep.locating import locate
 from sweep.planning import Plan
-from sweep.problems import DeviationError, InputError, MachineError, RefusedError
+from sweep.problems import DeviationError, InputError, MachineError, ObjectsError, RefusedError
 from sweep.publishing.zarr_files import arrays_but
 from sweep.reading import Status, status, stored_plan
 from sweep.state import SweepState
@@ -292,13 +293,21 @@ def _checked(source: Source, key: str, size: int, checksum: int) -> bytes:
 def _stored(source: Source, key: str) -> bytes:
     """Read a file of the store."""
     try:
-        return (source.folder / DATA / key).read_bytes()
+        content = arrays_of(source.folder).read(key)
+    except ObjectsError:
+        raise
     except OSError as error:
-        msg = (
-            f"{source.name} is not published: {DATA}/{key} cannot be read: {error.strerror}. "
-            "`modesweep verify` finds all such files."
-        )
-        raise DeviationError(msg) from error
+        raise DeviationError(_unread(source, key, error.strerror or str(error))) from error
+    if content is None:
+        raise DeviationError(_unread(source, key, "it is not there"))
+    return content
+
+
+def _unread(source: Source, key: str, why: str) -> str:
+    return (
+        f"{source.name} is not published: {DATA}/{key} cannot be read: {why}. "
+        "`modesweep verify` finds all such files."
+    )
 
 
 # --- its figures ----------------------------------------------------------------------------

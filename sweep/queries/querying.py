@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from models.units import FREQUENCY_UNITS
 from sweep.expressions.language import Expression, ExpressionError, check_names, parse
-from sweep.layout import DATA, DEFAULT_WORKSPACE, fill_of
+from sweep.layout import DEFAULT_WORKSPACE, fill_of
 from sweep.locating import locate
 from sweep.problems import InputError, StoreError, nearest, shown
 from sweep.queries.boxes import (
@@ -33,6 +33,7 @@ from sweep.queries.boxes import (
     slabs,
 )
 from sweep.queries.range_index import KINDS, BoolArray, RangeTable, stored_tables
+from sweep.store import readable
 
 SLAB_ELEMENTS = 2**21
 """Elements of a variable that are looked at in one go."""
@@ -70,7 +71,7 @@ def stored_dataset(
     """Open the results of a sweep in the order in which they are stored."""
     folder = locate(sweep, workspace)
     return xarray.open_dataset(
-        folder / DATA, engine="zarr", consolidated=False, chunks=None, cache=not live
+        readable(folder), engine="zarr", consolidated=False, chunks=None, cache=not live
     )
 
 

@@ -20,7 +20,7 @@ from sweep.driving import Driver
 from sweep.graph import CONNECTION_LOST
 from sweep.locating import complete
 from sweep.planning import Plan
-from sweep.problems import InputError, MachineError, OwnedError, UnreachableError
+from sweep.problems import InputError, MachineError, ObjectsError, OwnedError, UnreachableError
 from sweep.reading import Status, stored_plan
 from sweep.runner import create, make_room, owned, remove_leftovers
 from sweep.service.desk import Desk
@@ -170,6 +170,9 @@ class Carrier(threading.Thread):
         elif isinstance(error, CONNECTION_LOST) or not self._link.answers(client):
             self._link.lost(client)
             self._note("The scheduler is gone. What is finished is safe; it goes on with the next.")
+        elif isinstance(error, ObjectsError):
+            self._note(f"{error} It is tried again every few seconds.")
+            self.steering.wait(TRY_SECONDS)
         elif isinstance(error, MachineError) or error.errno in FULL:
             self._note(f"The disk refuses: {error}. It goes on when there is room.")
             self._wait_for_room()

@@ -1,4 +1,4 @@
-"""Receipts that die with their worker just when they are fetched: nobody waits for them for ever."""
+"""Receipts that die with their worker while they are fetched: nobody waits for ever for them."""
 
 from typing import Any
 

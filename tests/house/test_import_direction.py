@@ -50,6 +50,7 @@ ONLY_IN = {
         "sweep/client/tables.py",
         "sweep/client/handles.py",
     ),
+    "obstore": ("sweep/objects.py", "sweep/publishing/places.py"),
     "h5netcdf": ("sweep/exports/netcdf.py",),
     "h5py": ("sweep/exports/netcdf.py", "sweep/exports/phonopy.py"),
     "bokeh": ("dashboards/",),
