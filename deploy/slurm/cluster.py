@@ -23,7 +23,9 @@ from typing import Any
 import dask
 from dask.utils import parse_timedelta
 from dask_jobqueue import SLURMCluster
+from dask_jobqueue.slurm import SLURMJob
 from distributed import Security
+from distributed.deploy.spec import ProcessInterface
 
 HERE = Path(__file__).resolve().parent
 DASK = HERE.parent / "dask.yaml"
@@ -31,6 +33,24 @@ LOOK_SECONDS = 30.0
 """How often it is looked for jobs that ended before their worker came."""
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 log = logging.getLogger("modesweep.slurm")
+
+
+class Job(SLURMJob):
+    """A job; one that Slurm refuses is forgotten later, as one that has ended is."""
+
+    async def start(self) -> None:
+        """Submit it."""
+        try:
+            await super().start()
+        except (RuntimeError, OSError) as error:
+            said = [line for line in str(error).splitlines() if line]
+            log.warning("a job cannot be submitted: %s", said[-1] if said else error)
+            await ProcessInterface.start(self)
+
+    async def close(self) -> None:
+        """Cancel it."""
+        await super().close()
+        await ProcessInterface.close(self)
 
 
 class SettingsError(ValueError):
@@ -114,8 +134,9 @@ def cluster_of(jobs: dict[str, Any], certificates: Path, name: str) -> SLURMClus
         "--preload", str(HERE / "leaving.py"),
     ]  # fmt: skip
     return SLURMCluster(
-        asynchronous=True, security=security(certificates), protocol="tls://", job_name=name,
-        worker_extra_args=options, job_script_prologue=prologue(jobs["job-script-prologue"]),
+        asynchronous=True, job_cls=Job, job_name=name, worker_extra_args=options,
+        job_script_prologue=prologue(jobs["job-script-prologue"]),
+        security=security(certificates), protocol="tls://",
     )  # fmt: skip
 
 
@@ -153,9 +174,9 @@ async def forget_dead_jobs(cluster: SLURMCluster) -> None:
         for name, job in submitted.items()
         if job not in listed and not any(w == str(name) or w.startswith(f"{name}-") for w in came)
     ]
+    if gone := [submitted[name] for name in dead if submitted[name]]:
+        log.warning("jobs that are gone without their workers: %s; see their logs", ", ".join(gone))
     if dead:
-        told = ", ".join(str(submitted[name]) for name in dead)
-        log.warning("jobs that are gone without their workers: %s; see their logs", told)
         await cluster.scale_down(dead)
 
 
@@ -192,7 +213,7 @@ async def main() -> None:
         async with cluster_of(jobs, told.certificates, name) as cluster:
             await keep(cluster, told.address_file, told.minimum, told.maximum)
     finally:
-        # also those that were submitted when another of them was refused
+        # also those that nobody knows any more, whatever has happened
         subprocess.run(["scancel", f"--name={name}"], check=False, timeout=60)
 
 

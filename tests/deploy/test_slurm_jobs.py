@@ -138,3 +138,24 @@ def test_jobs_that_ended_before_their_worker_came_are_forgotten(
     asyncio.run(cluster.forget_dead_jobs(one))
 
     assert closed == [3]
+
+
+@pytest.mark.parametrize("command", ["false", "/nowhere/sbatch"])
+def test_a_job_that_is_refused_stops_nothing_and_is_noted(
+    command: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    pytest.importorskip("dask_jobqueue")
+    from deploy.slurm import cluster
+
+    monkeypatch.setattr(cluster.Job, "submit_command", command)
+    job = cluster.Job("tls://head:8786", "0", cores=1, processes=1, memory="1GB")
+
+    async def begin_and_end() -> None:
+        await job
+        await job.close()
+
+    asyncio.run(begin_and_end())
+
+    assert job.job_id is None
+    assert job.status.name == "closed"
+    assert "a job cannot be submitted" in caplog.text
