@@ -32,12 +32,13 @@ model = "slab"
 outputs = ["frequency", "surface_weight"]
 
 [fixed]
-k_points = 100
+k_points = 60
+relaxed = false
 
 [axes]
-layers = [61, 71, 81]
-spring_nnn = { linspace = [0.0, 0.2, 6] }
-forces = ["springs"]
+layers = [61, 71, 81, 91]
+adlayer = ["one side", "both sides"]
+adlayer_mass_ratio = { linspace = [0.2, 1.8, 6] }
 """
 
 
@@ -69,9 +70,10 @@ def interrupted(report: Report, folder: Path, s3: S3) -> None:
         report.that("everything listens on loopback alone", not outside, str(outside))
         code, said = run(MODESWEEP, "submit", folder / "smoke.toml", "--workspace", workspace)
         report.that("it is submitted", code == 0, said)
-        until(lambda: done(workspace) > 0, "the first points")
+        until(lambda: done(workspace) >= 3, "the first blocks")
         os.kill(told["pid"], signal.SIGKILL)
-    report.that("the service is killed in the middle", done(workspace) < 18)
+    state = sweep.status("smoke", workspace)
+    report.that("the service is killed in the middle", state.blocks_done < state.blocks, str(state))
     (workspace / "service.json").unlink(missing_ok=True)
     s3.refuse(403)
     with started(serve, folder / "second.log"):
@@ -86,9 +88,9 @@ def interrupted(report: Report, folder: Path, s3: S3) -> None:
 
 
 def done(workspace: Path) -> int:
-    """Count the points that are done."""
+    """Count the blocks that are done."""
     try:
-        return sweep.status("smoke", workspace).counts.get("ok", 0)
+        return sweep.status("smoke", workspace).blocks_done
     except sweep.StoreError:
         return 0
 
