@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tornado.httpserver import HTTPServer
+from tornado.ioloop import PeriodicCallback
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
@@ -27,6 +28,7 @@ from sweep.service.answers import remove_exports
 from sweep.service.guarding import THREADS, House
 from sweep.service.handlers import Nothing, rules
 from sweep.service.limits import LARGEST_BODY
+from sweep.service.memory import TIDY_SECONDS, Memory
 from sweep.service.security import Gate, private_folder, token_of
 from sweep.service.service import Service
 
@@ -183,9 +185,10 @@ async def _listen(
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, over.set)
     site = drawn_by("pages")(house.service, house.prefix)
+    memory = Memory()
     application = Application(
         rules(house, site), default_handler_class=Nothing, default_handler_args={"house": house},
-        log_function=lambda handler: None,
+        log_function=lambda handler: memory.answered(),
     )  # fmt: skip
     server = HTTPServer(
         application, ssl_options=tls, max_body_size=LARGEST_BODY, max_buffer_size=LARGEST_BODY,
@@ -193,6 +196,10 @@ async def _listen(
         idle_connection_timeout=IDLE_SECONDS,
     )  # fmt: skip
     server.add_sockets(sockets)
+    tidying = PeriodicCallback(
+        lambda: loop.run_in_executor(house.threads, memory.give_back), 1000 * TIDY_SECONDS
+    )
+    tidying.start()
     where = service_file(house.service.workspace)
     told = {"url": url, "token": token, "pid": os.getpid(), "host": socket.gethostname(),
             "boot": boot_id()}  # fmt: skip
@@ -208,5 +215,6 @@ async def _listen(
         print("stopping; what is finished is safe, and the next `modesweep serve` goes on",
               flush=True)  # fmt: skip
         where.unlink(missing_ok=True)
+        tidying.stop()
         server.stop()
         await server.close_all_connections()
