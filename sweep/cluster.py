@@ -137,11 +137,16 @@ def _no_answer(scheduler: str, wait: float, error: Exception) -> str:
             "certificates of one authority on all hosts, and renew those that have expired."
         )
     why = scheduler.startswith("tls://") and _identity().refusal()
-    return f"The scheduler {scheduler} hangs up. " + (
-        f"{why}. Use certificates of its authority that have not expired." if why else
-        "One that runs with TLS does so unless the address begins with tls:// and the client "
-        "shows a certificate of its authority; one without does so to tls://."
-    )  # fmt: skip
+    if why:
+        return f"The scheduler {scheduler} hangs up: {why}. Use one that is valid there."
+    reason = (
+        str(error).rpartition(">: ")[2] or type(error).__name__
+    )  # without the ports, which vary
+    return (
+        f"The scheduler {scheduler} hangs up ({reason}). Either one end speaks TLS and the other "
+        "does not (an address that begins with tls:// is for schedulers that do), or it does not "
+        "trust the certificate of this client. Its log says more."
+    )
 
 
 @contextmanager
