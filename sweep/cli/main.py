@@ -35,6 +35,7 @@ COMMANDS = {
     "login": "print a link that opens the pages of a service",
     "retry": "compute failed and lost points again",
     "extend": "add values to an axis, and compute the new points",
+    "split": "cut a sweep file into parts, for several clusters",
     "union": "join sweeps of one model into one",
     "status": "how far sweeps are",
     "errors": "failed points, grouped by error",
@@ -56,7 +57,7 @@ GROUPS = {
     "Run": ("run", "retry", "verify", "point"),
     "Serve": ("serve", "submit", "ls", "watch", "pause", "resume", "cancel", "priority", "remove",
               "login"),
-    "Change and hand on": ("extend", "union", "export", "plot", "report",
+    "Change and hand on": ("extend", "split", "union", "export", "plot", "report",
                            "publish"),
     "Machine and workspace": ("doctor", "cache", "completion"),
 }  # fmt: skip
