@@ -12,8 +12,10 @@ import threading
 
 WINDOW = 4
 """Outstanding blocks for each slot."""
+LEAST_WINDOW = 2
+"""Outstanding blocks that each slot must have to be busy: the one it is at, and the next."""
 MOST_OUTSTANDING = 1000
-"""Blocks that a scheduler is given at most, of all sweeps together."""
+"""Blocks that a scheduler is given at most, of all sweeps together, if its slots need no more."""
 LARGEST_STEPS = 20
 """Steps of priority beyond which a share grows no more; each doubles it."""
 LEAST_SECONDS = 0.01
@@ -85,7 +87,8 @@ class Line:
     def most(self, slots: int) -> int:
         """Give how many orders each sweep may have outstanding."""
         with self._lock:
-            return max(1, min(WINDOW * slots, MOST_OUTSTANDING // max(len(self._shares), 1)))
+            room = max(MOST_OUTSTANDING, LEAST_WINDOW * slots)
+            return max(1, min(WINDOW * slots, room // max(len(self._shares), 1)))
 
 
 class Share:
