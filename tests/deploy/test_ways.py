@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 WAYS = sorted(p.name for p in DEPLOY.iterdir() if (p / "README.md").exists())
-LONG = ("hosts", "objects", "slurm")
+LONG = ("container", "hosts", "objects", "slurm")
 """Their checks start daemons, networks or clusters of several programs, or run for minutes."""
 MOST_SECONDS = 900
 

@@ -98,6 +98,7 @@ def test_results_are_those_of_a_workspace_on_disk(workspace: Path, tmp_path: Pat
     )
 
 
+@pytest.mark.long
 def test_an_extension_and_a_union_are_those_of_a_workspace_on_disk(
     workspace: Path, tmp_path: Path
 ) -> None:
@@ -132,6 +133,7 @@ def test_a_damaged_object_is_found_and_mended(workspace: Path) -> None:
     assert bytes_of(workspace / "chains") == before
 
 
+@pytest.mark.long
 def test_a_sweep_of_a_name_that_was_removed_finds_nothing_of_it(workspace: Path) -> None:
     for ratio in (0.5, 2.0):
         content = document("again", "chain", axes={"mass_ratio": [ratio]})
@@ -147,6 +149,7 @@ def test_a_sweep_of_a_name_that_was_removed_finds_nothing_of_it(workspace: Path)
 # --- kills and refusals ---------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_a_killed_run_goes_on_to_the_same_bytes(workspace: Path, tmp_path: Path) -> None:
     content = document("slow", **SLOW)
     plain = tmp_path / "plain"
@@ -181,6 +184,7 @@ def test_a_store_that_refuses_stops_a_run_and_harms_nothing(
     assert finish(start(content, tmp_path, "--workers", "1"))[0] == 0
 
 
+@pytest.mark.long
 def test_a_service_waits_for_a_store_that_refuses(workspace: Path, s3: S3) -> None:
     command = [*QUICK_BLOCKS[:3], IMPATIENT + QUICK_BLOCKS[3]]
     service = Served(workspace, ("--workers", "2"), command).start()
