@@ -20,7 +20,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 import psutil
@@ -70,6 +69,16 @@ with socket.create_connection((sys.argv[1], int(sys.argv[2])), 5) as end:
     except OSError as error:
         print(type(error).__name__)
 """
+S_CLIENT = """
+openssl s_client -connect "$0" -CAfile "$1/ca.pem" -cert "$1/client.pem" -key "$1/client.key" \\
+    -verify_return_error </dev/null 2>&1 | LC_ALL=C tr -cd '[:print:]\\n'
+"""
+LISTENERS = """
+import json, sys, psutil
+pids = set(map(int, sys.argv[1:]))
+print(json.dumps([[c.laddr.ip, c.laddr.port] for c in psutil.net_connections("tcp")
+                  if c.status == "LISTEN" and c.pid in pids]))
+"""
 CLIENT = """
 import sys
 from distributed import Client
@@ -104,7 +113,8 @@ class Host:
 
     def command(self, *words: object) -> list[str]:
         """Give a command line that runs there, and away from this repository."""
-        inside = ("env", "-C", self.place, "ip", "netns", "exec", self.network)
+        named = ("unshare", "-u", "sh", "-c", 'hostname "$0" && exec "$@"', self.name)
+        inside = ("env", "-C", self.place, "ip", "netns", "exec", self.network, *named)
         return [str(word) for word in (*inside, *words)]
 
     def env(self, scheduler: Host, **more: str) -> dict[str, str]:
@@ -241,21 +251,16 @@ def certificates(report: Report, head: Host, far: Host, folder: Path) -> None:
 # --- who is let in --------------------------------------------------------------------------
 
 
-def sockets_of(pids: set[int]) -> set[tuple[str, int]]:
-    """Give where processes listen, each in its own network."""
-    found = set()
-    for pid in pids:
-        with suppress(psutil.NoSuchProcess):
-            found |= {(c.laddr.ip, c.laddr.port) for c in psutil.Process(pid).net_connections("tcp")
-                      if c.status == psutil.CONN_LISTEN}  # fmt: skip
-    return found
+def sockets_of(pids: set[int], *hosts: Host) -> set[tuple[str, int]]:
+    """Give where processes listen, as seen in their networks."""
+    said = [host.python(LISTENERS, *sorted(pids)) for host in hosts]
+    return {(str(address), int(port)) for text in said for address, port in json.loads(text)}
 
 
 def look_at_sockets(report: Report, head: Host, far: Host, pids: set[int], folder: Path) -> None:
     """See that whatever can be reached from another host speaks TLS, and nothing else."""
-    sockets = sockets_of(pids)
+    sockets = sockets_of(pids, head, far)
     beyond = {s for s in sockets if not s[0].startswith("127.")}
-    own = {head.address, far.address}
     report.that(f"{len(sockets)} listeners, {len(beyond)} off loopback, each at its own address",
                 {head.address: 4, far.address: 2} == Counter(a for a, _ in beyond),
                 str(sorted(sockets)))  # fmt: skip
@@ -264,19 +269,15 @@ def look_at_sockets(report: Report, head: Host, far: Host, pids: set[int], folde
     speaks, plain = [], []
     for address, port in sorted(beyond):
         other = far if address == head.address else head
-        code, said = other.run(
-            "sh", "-c", 'openssl s_client -connect "$1" -CAfile "$2/ca.pem" -cert "$2/client.pem" '
-            '-key "$2/client.key" -verify_return_error </dev/null', "sh", f"{address}:{port}",
-            folder / "authority",
-        )  # fmt: skip
-        if code != 0 or "Verify return code: 0 (ok)" not in said:
+        _, said = other.run("sh", "-c", S_CLIENT, f"{address}:{port}", folder / "authority")
+        if "Verify return code: 0 (ok)" not in said:
             speaks.append(f"{address}:{port}\n{said[-500:]}")
         answer = other.python(PLAIN, address, port)
         if "HTTP" in answer:
             plain.append(f"{address}:{port} {answer}")
     report.that("all of these speak TLS, with a certificate of the authority",
-                own and not speaks, "\n".join(speaks))  # fmt: skip
-    report.that("plain HTTP gets nothing from any of them", not plain, "\n".join(plain))
+                beyond and not speaks, "\n".join(speaks))  # fmt: skip
+    report.that("plain HTTP gets nothing from any of them", beyond and not plain, "\n".join(plain))
 
 
 def try_to_come_in(report: Report, head: Host, far: Host, folder: Path) -> None:
@@ -371,7 +372,7 @@ def arrays(sweep: Path) -> dict[str, bytes]:
 
 
 def blocks_of(sweep: Path) -> Counter[str]:
-    """Count the blocks that were finished, by the address of the host."""
+    """Count the blocks that were finished, by the name of the host."""
     ledger = sweep / "ledger.sqlite"
     if not ledger.exists():
         return Counter()
@@ -380,8 +381,7 @@ def blocks_of(sweep: Path) -> Counter[str]:
             rows = found.execute("select worker from block").fetchall()
         except sqlite3.OperationalError:  # it is being made
             return Counter()
-    # points that the service tries first have no worker
-    return Counter(urlsplit(worker).hostname or "" for (worker,) in rows if worker)
+    return Counter(worker for (worker,) in rows)
 
 
 def use(report: Report, head: Host, far: Host, folder: Path, models: Path) -> None:
@@ -437,7 +437,7 @@ def use(report: Report, head: Host, far: Host, folder: Path, models: Path) -> No
         code, said = installed(far, folder / "lock.txt", models)
         report.that("the missing models are installed", code == 0, said)
         start(stack, far, "worker", 1)
-        until(lambda: blocks_of(results / "cut").keys() == {head.address, far.address},
+        until(lambda: blocks_of(results / "cut").keys() >= {head.name, far.name},
               "blocks of both hosts", 60)  # fmt: skip
         report.that("then it goes on by itself, and both hosts do blocks", True)
         far.link("down")
@@ -451,8 +451,8 @@ def use(report: Report, head: Host, far: Host, folder: Path, models: Path) -> No
         )
         report.that("the sweep is complete", code == 0 and "199 ok" in said, said + said_by_all())
         after = blocks_of(results / "cut")
-        report.that(f"blocks: {after[head.address]} on one host, {after[far.address]} on the other",
-                    after[far.address] > before[far.address] > 0, str((before, after)))  # fmt: skip
+        report.that(f"blocks: {after[head.name]} on one host, {after[far.name]} on the other",
+                    after[far.name] > before[far.name] > 0, str((before, after)))  # fmt: skip
         quiet = CUT.format(slow=0.0).replace('"cut"', '"quiet"')
         (folder / "quiet.toml").write_text(quiet)
         code, said = run(head.venv / "bin/modesweep", "run", folder / "quiet.toml", "--workers", 1,
@@ -502,7 +502,7 @@ def workers(told: Mapping[str, Any], head: Host) -> int:
 
 def possible() -> str:
     """Say what is missing for networks of their own; '' if nothing is."""
-    if missing := [p for p in ("ip", "openssl", "unshare") if not has(p)]:
+    if missing := [p for p in ("ip", "openssl", "unshare", "hostname") if not has(p)]:
         return f"there is no {', '.join(missing)}"
     name = f"modesweep-{os.getpid()}-try"
     try:

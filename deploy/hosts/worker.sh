@@ -27,7 +27,7 @@ fi
 
 # Dask reads the first: sweeps whose points need more than a worker has are refused, not tried
 bytes=$("$VENV/bin/python" -P -c 'from sweep.machine import memory_bytes; print(memory_bytes())')
-each=$((bytes * MEMORY_PERCENT / 100 / count))
+each=$((bytes * MEMORY_PERCENT / 100 / count / 1024 * 1024))
 # shellcheck disable=SC3045  # dash has it
 ulimit -m $((each / 1024)) 2>/dev/null || echo "worker.sh: no limit of memory can be set" >&2
 
