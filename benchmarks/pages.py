@@ -7,7 +7,8 @@ Scheduler, workers, service and a headless Chromium are processes of their own. 
 what the browser says of itself (first contentful paint), the median of several visits with the
 scripts in its cache. Bytes are those that travel, packed, without scripts and style sheets; while
 live, on average over the time that a page is watched of a sweep that runs. Memory is resident
-memory of the service before and after sessions that each open all pages. The scheduler's CPU
+memory of the service before and after sessions that each open all pages, half a minute after the
+last one, when what they left has been given back. The scheduler's CPU
 time is compared in rounds with a page open and without.
 """
 
@@ -37,6 +38,7 @@ from benchmarks.service import (
 )
 from benchmarks.timing import machine, print_table, settle, verdict
 from dashboards.files import find_browser
+from sweep.service.memory import TIDY_SECONDS
 
 PAGES = ("/", "/sweep/large", "/sweep/large/results", "/sweep/large/errors", "/cluster")
 VISITS = 5
@@ -97,6 +99,7 @@ def sessions(browser: Browser, service: Served, count: int) -> Iterable[Row]:
             window.page.goto(service.url + path, wait_until="load")
         window.context.close()
         if i + 1 in (count // 5, count + count // 5):
+            time.sleep(2 * TIDY_SECONDS)
             marks.append(service.megabytes)
     growth = (marks[1] / marks[0] - 1) * 100
     beside = f"{marks[0]:.0f} to {marks[1]:.0f} MB"
