@@ -26,6 +26,7 @@ import psutil
 import zarr
 
 from deploy.checks import ROOT, Report, family, has, run, service_of, started, stop, until
+from deploy.local.check import left
 from deploy.systemd.check import dask_knows
 
 HERE = Path(__file__).parent
@@ -473,8 +474,10 @@ def use(report: Report, head: Host, far: Host, folder: Path, models: Path) -> No
                     workers(told, head) == 2, said_by_all())  # fmt: skip
         for program in programs.values():
             stop(program)
-        left = [pid for pid in pids if psutil.pid_exists(pid)]
-        report.that("SIGTERM ends all, and leaves nobody behind", not left, str(left))
+        with suppress(TimeoutError):
+            until(lambda: not left(pids), "their end", 20)
+        still = [psutil.Process(pid).cmdline() for pid in left(pids)]
+        report.that("SIGTERM ends all, and leaves nobody behind", not still, str(still))
 
 
 def status_of(host: Host, client: Mapping[str, str]) -> dict[str, Any]:
