@@ -13,7 +13,7 @@ BENCHMARKS = (
     "slab_modes", "thermal_mesh", "thick_slabs", "decimation", "layer_spectra", "host_green",
     "impurities",
     "cost_picture", "full_mesh", "chain_overhead", "two_workers", "query_index", "scale",
-    "service", "store_speed", "plan_truth",
+    "service", "store_speed", "plan_truth", "scaling",
 )  # fmt: skip
 
 

@@ -102,6 +102,9 @@ class Run:
     use: dict[str, float] = field(default_factory=dict)
     """Share of the time that each server was busy, while all workers could have been."""
 
+    kept_waiting: float = 0.0
+    """Share of the time that the owner waits for a receipt since the scheduler has others."""
+
     @property
     def rate(self) -> float:
         """Blocks a second, in the middle half of the sweep."""
@@ -118,6 +121,8 @@ class Run:
         name, busy = max(self.use.items(), key=lambda item: item[1])
         if busy > BUSY:
             return name
+        if self.use["owner"] + self.kept_waiting > BUSY:
+            return "owner"
         window = self.most / self.case.workers
         return "window" if window < 1 else "workers"
 
@@ -142,6 +147,7 @@ class _Simulation:
         self._order = itertools.count()
         self._random = random.Random(1)  # noqa: S311 - no secret
         self._left = case.blocks
+        self._kept_waiting = 0.0
         self._outstanding = 0
         self._feeding, self._idle = True, True
         self._ended: deque[int] = deque()
@@ -171,6 +177,7 @@ class _Simulation:
         # busy seconds of each block are the same all along; so the middle tells the rate
         share = result.rate / self.case.blocks
         result.use = {name: busy * share for name, busy in result.use.items()}
+        result.kept_waiting = self._kept_waiting * share
         return result
 
     # --- the owner: feeds, fetches, settles ------------------------------------------------
@@ -193,7 +200,9 @@ class _Simulation:
             self._ended.popleft()
             part = self.costs.scheduler / 3
             self.owner.busy += part + self.costs.fetch
-            self._at(self.scheduler.done_at(now, part) + self.costs.fetch, self.FETCHED)
+            come = self.scheduler.done_at(now, part) + self.costs.fetch
+            self._kept_waiting += come - now - part - self.costs.fetch
+            self._at(come, self.FETCHED)
         else:
             self._feeding = False
             self._idle = True

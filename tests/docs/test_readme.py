@@ -1,4 +1,4 @@
-"""Everything that README.md and five pages of docs/ say can be typed is typed here.
+"""Everything that README.md and six pages of docs/ say can be typed is typed here.
 
 How a document marks its blocks:
 
@@ -45,6 +45,7 @@ DOCUMENTS = (
     pytest.param("docs/impurities.md", marks=pytest.mark.long),
     pytest.param("docs/service.md", marks=pytest.mark.long),
     pytest.param("docs/pages.md", marks=pytest.mark.long),
+    pytest.param("docs/scaling.md", marks=pytest.mark.long),
 )  # fmt: skip
 BLOCK = re.compile(r"^(?:<!-- ([^\n]*?) -->\n)?```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 EXIT_CODE = re.compile(r"\s+#\s*exit code (\d+)(?:, or (\d+))?[^#]*$")
