@@ -136,6 +136,13 @@ class Objects:
         with refused(self):
             return [found["path"] for batch in obstore.list(self.store) for found in batch]
 
+    def names(self, prefix: str) -> list[str]:
+        """List the names that stand directly under a prefix."""
+        with refused(self):
+            found = obstore.list_with_delimiter(self.store, prefix=prefix or None)
+        paths = [*found["common_prefixes"], *(each["path"] for each in found["objects"])]
+        return [str(path).rstrip("/").rpartition("/")[2] for path in paths]
+
     def remove(self) -> None:
         """Remove everything under the prefix."""
         with refused(self):

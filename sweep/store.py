@@ -7,6 +7,7 @@ values. A block writes its own whole chunks and no other block's, so no lock is 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import threading
@@ -19,14 +20,20 @@ from typing import Any, Literal
 import numpy as np
 import zarr
 from numpy.typing import NDArray
-from zarr.abc.store import ByteRequest, Store
+from zarr.abc.store import (
+    ByteRequest,
+    OffsetByteRequest,
+    RangeByteRequest,
+    Store,
+    SuffixByteRequest,
+)
 from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
 from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.storage import LocalStore, ObjectStore, WrapperStore
 
 from sweep.arrays import ArrayPlace, InFolder, InObjects, arrays_of
 from sweep.layout import DATA, STATUS, fill_of
-from sweep.objects import Objects, refused
+from sweep.objects import Objects
 from sweep.planning import Plan
 from sweep.problems import StoreError
 from sweep.regions import Array, Region
@@ -43,7 +50,10 @@ _PACKING = threading.Lock()
 
 
 class _Remote(ObjectStore[Any]):
-    """An object store whose refusals are failures of the machine."""
+    """An object store that is asked in threads, and whose refusals are failures of the machine.
+
+    obstore's own tasks may end after the interpreter, and abort it.
+    """
 
     def __init__(self, objects: Objects, *, read_only: bool) -> None:
         super().__init__(objects.store, read_only=read_only)
@@ -56,20 +66,37 @@ class _Remote(ObjectStore[Any]):
     async def get(
         self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None
     ) -> Buffer | None:
-        """Get a chunk or metadata."""
-        with refused(self.objects):
-            return await super().get(key, prototype, byte_range)
+        """Get a chunk or metadata, or a piece of it."""
+        content = await asyncio.to_thread(self.objects.read, key)
+        if content is None:
+            return None
+        start, stop = _piece(byte_range, len(content))
+        return prototype.buffer.from_bytes(content[start:stop])
+
+    async def exists(self, key: str) -> bool:
+        """Say whether there is such an object."""
+        return await asyncio.to_thread(self.objects.read, key) is not None
 
     async def set(self, key: str, value: Buffer) -> None:
         """Put a chunk or metadata."""
-        with refused(self.objects):
-            await super().set(key, value)
+        await asyncio.to_thread(self.objects.put, key, value.to_bytes())
 
     async def list_dir(self, prefix: str) -> AsyncGenerator[str, None]:
         """List the names under a prefix."""
-        with refused(self.objects):
-            async for name in super().list_dir(prefix):
-                yield name
+        for name in await asyncio.to_thread(self.objects.names, prefix):
+            yield name
+
+
+def _piece(wanted: ByteRequest | None, size: int) -> tuple[int, int]:
+    """Give where a piece of an object begins and ends; modesweep's chunks are always read whole."""
+    match wanted:
+        case RangeByteRequest():
+            return wanted.start, wanted.end
+        case OffsetByteRequest():
+            return wanted.offset, size
+        case SuffixByteRequest():
+            return max(size - wanted.suffix, 0), size
+    return 0, size
 
 
 class _Capture(WrapperStore[Store]):
