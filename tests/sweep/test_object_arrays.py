@@ -116,6 +116,7 @@ def test_an_extension_and_a_union_are_those_of_a_workspace_on_disk(
         assert bytes_of(workspace / name) == results(tmp_path / "plain" / name)
 
 
+@pytest.mark.long
 def test_a_damaged_object_is_found_and_mended(workspace: Path) -> None:
     sweep.run(document("chains", "chain", **CHAINS), workspace=workspace, workers=1)
     before = bytes_of(workspace / "chains")
