@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from functools import lru_cache
 from pathlib import Path
 
 from sweep.durable import write_files
@@ -50,17 +51,24 @@ def kind_of(path: Path) -> str:
         listed = MOUNTS.read_text()
     except OSError:
         return UNKNOWN
-    wanted = path.resolve()
+    wanted = path.resolve().parts
     found, kind = -1, UNKNOWN
-    for line in listed.splitlines():
-        fields = line.split(" ")
-        if len(fields) < 3:
-            continue
-        point = Path(_ESCAPE.sub(lambda octal: chr(int(octal[1], 8)), fields[1]))
+    for point, its_kind in _mounts(listed):
         # of several mounts at one place the last hides the others
-        if wanted.is_relative_to(point) and len(point.parts) >= found:
-            found, kind = len(point.parts), fields[2]
+        if wanted[: len(point)] == point and len(point) >= found:
+            found, kind = len(point), its_kind
     return kind
+
+
+@lru_cache(maxsize=2)
+def _mounts(listed: str) -> tuple[tuple[tuple[str, ...], str], ...]:
+    """Read the list of mounts: parts of the path, and the kind; many sweeps ask for the same."""
+    rows = [line.split(" ") for line in listed.splitlines()]
+    return tuple(
+        (Path(_ESCAPE.sub(lambda octal: chr(int(octal[1], 8)), row[1])).parts, row[2])
+        for row in rows
+        if len(row) >= 3
+    )
 
 
 def is_network(path: Path) -> bool:
