@@ -11,8 +11,8 @@ import shutil
 import time
 from pathlib import Path
 
-from sweep.arrays import InFolder, arrays_of, prepared
-from sweep.durable import PARTIAL, sync_folder, write_files
+from sweep.arrays import arrays_of, prepared
+from sweep.durable import PARTIAL, sync_folder
 from sweep.layout import DATA, DEFAULT_WORKSPACE, extension_folder, find
 from sweep.owning import Ownership
 from sweep.problems import OwnedError
@@ -35,15 +35,21 @@ def locate(sweep: str | Path, workspace: str | Path = DEFAULT_WORKSPACE) -> Path
 def put_in_place(folder: Path) -> None:
     """Bring the files of a decided extension to where they belong; may be repeated."""
     decided = extension_folder(folder)
-    place = arrays_of(folder)
-    if not isinstance(place, InFolder):
-        place.write({key: path.read_bytes() for key, path in prepared(decided)}, {})
-        shutil.rmtree(decided / DATA)
-    files = {folder / p.relative_to(decided): p for p in decided.rglob("*") if p.is_file()}
-    for path in files:  # an owner that was killed here before may have left temporary ones
+    arrays = dict(prepared(decided))
+    inside = set(arrays.values())
+    beside = {
+        folder / path.relative_to(decided): path
+        for path in decided.rglob("*")
+        if path.is_file() and path not in inside
+    }
+    # an owner that was killed here before may have left temporary ones
+    for path in (*(folder / DATA / key for key in arrays), *beside):
         for leftover in path.parent.glob(f"{path.name}.*{PARTIAL}"):
             leftover.unlink()
-    write_files({path: prepared.read_bytes() for path, prepared in files.items()})
+    arrays_of(folder).write(
+        {key: path.read_bytes() for key, path in arrays.items()},
+        {path: fresh.read_bytes() for path, fresh in beside.items()},
+    )
     done = decided.with_name(f"{decided.name}-{os.getpid()}")
     decided.replace(done)
     sync_folder(folder)

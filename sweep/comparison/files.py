@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sweep.arrays import arrays_of, of_file
+from sweep.arrays import ArrayPlace, arrays_of, of_file
 from sweep.layout import DATA
 from sweep.ledger import BlockRow, Ledger
 from sweep.planning import Plan
@@ -52,19 +52,20 @@ def check_files(folder: Path, plan: Plan, ledger: Ledger, has: NDArray[np.bool_]
 
     `has` says which points of the sweep have a result, in its shape.
     """
+    place = arrays_of(folder)
     files = count = pruned = 0
     bad: list[tuple[str, BlockRow]] = []
     kernels: set[str] = set()
     for row in ledger.blocks():
         kernels.add(row.kernel)
-        for name, what in _faults(folder, row):
+        for name, what in _faults(place, folder, row):
             if what == "missing" and _is_beside(name):
                 pruned += 1
             elif what:
                 bad.append((name, row))
         files += len(row.files)
         count += sum(size for size, _ in row.files.values())
-    damaged = tuple(_damaged(folder, plan, ledger, has, name, row) for name, row in bad)
+    damaged = tuple(_damaged(place, folder, plan, ledger, has, name, row) for name, row in bad)
     return FileCheck(
         files - pruned, count, tuple(d for d in damaged if d.what), pruned,
         tuple(sorted(kernels - {""})),
@@ -76,14 +77,14 @@ def _is_beside(name: str) -> bool:
     return name.startswith("..")
 
 
-def _faults(folder: Path, row: BlockRow) -> Iterator[tuple[str, str]]:
+def _faults(place: ArrayPlace, folder: Path, row: BlockRow) -> Iterator[tuple[str, str]]:
     for name, written in row.files.items():
-        yield name, _fault(folder, name, written)
+        yield name, _fault(place, folder, name, written)
 
 
-def _fault(folder: Path, name: str, written: tuple[int, int]) -> str:
+def _fault(place: ArrayPlace, folder: Path, name: str, written: tuple[int, int]) -> str:
     """Say what is wrong with a file; nothing is an empty string."""
-    place, key = arrays_of(folder), name.removeprefix(f"{DATA}/")
+    key = name.removeprefix(f"{DATA}/")
     try:
         found = of_file(folder / name) if key == name else place.size_and_checksum(key)
     except OSError as error:
@@ -96,11 +97,12 @@ def _fault(folder: Path, name: str, written: tuple[int, int]) -> str:
 
 
 def _damaged(
-    folder: Path, plan: Plan, ledger: Ledger, has: NDArray[np.bool_], name: str, row: BlockRow
-) -> DamagedFile:
+    place: ArrayPlace, folder: Path, plan: Plan, ledger: Ledger, has: NDArray[np.bool_], name: str,
+    row: BlockRow,
+) -> DamagedFile:  # fmt: skip
     """Look again: a sweep that runs may have written the block anew meanwhile."""
     now = ledger.block(row.region, row.cell) or row
-    what = _fault(folder, name, now.files[name]) if name in now.files else ""
+    what = _fault(place, folder, name, now.files[name]) if name in now.files else ""
     return DamagedFile(name, what, row.region, row.cell, points_of(plan, has, row))
 
 
