@@ -27,7 +27,7 @@ from benchmarks.layer_spectra import ENERGIES, modes_density
 from benchmarks.thick_slabs import make_case
 from benchmarks.timing import interleaved, machine, print_table, settle
 from dashboards.files import write_page, write_picture
-from dashboards.theme import DEPTHS, FONT, INK, RULE, new_figure
+from dashboards.theme import DEPTHS, INK, box_legend, new_figure
 from models.green.surface_spectra import layer_green
 from models.modes.matrix_forms import choose_form
 from models.modes.slab_modes import Lines, solve_grain
@@ -113,12 +113,7 @@ def draw(found: dict[str, list[tuple[int, float]]], decimation: float) -> Any:
         plot.scatter(x, y, size=7, **look)
     plot.line([9, 14000], [decimation] * 2, color=INK, line_width=2, line_dash="dotted",
               legend_label=f"{DECIMATION} (half space)")  # fmt: skip
-    plot.legend.location = "bottom_right"
-    plot.legend.label_text_font = FONT
-    plot.legend.label_text_font_size = "13px"
-    plot.legend.label_text_color = INK
-    plot.legend.border_line_color = RULE
-    plot.legend.background_fill_alpha = 0.9
+    box_legend(plot, "bottom_right")
     return plot
 
 

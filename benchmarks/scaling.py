@@ -43,7 +43,7 @@ from benchmarks.queueing import Case, Costs, Run, Store, rate, simulate
 from benchmarks.service import started
 from benchmarks.timing import machine, print_table, settle
 from dashboards.files import write_page, write_picture
-from dashboards.theme import DEPTHS, FONT, INK, RULE, new_figure
+from dashboards.theme import DEPTHS, box_legend, new_figure
 from sweep import beginning, driving, graph, planning
 from sweep.cluster import connect
 from sweep.documents import to_toml
@@ -455,12 +455,7 @@ def draw(found: dict[tuple[float, int], Run]) -> Any:
         label = f"blocks of {seconds:g} s"
         plot.line(x, y, line_width=2, color=colour, legend_label=label)
         plot.scatter(x, y, size=7, color=colour, legend_label=label)
-    plot.legend.location = "bottom_left"
-    plot.legend.label_text_font = FONT
-    plot.legend.label_text_font_size = "13px"
-    plot.legend.label_text_color = INK
-    plot.legend.border_line_color = RULE
-    plot.legend.background_fill_alpha = 0.9
+    box_legend(plot, "bottom_left")
     return plot
 
 

@@ -221,6 +221,16 @@ def new_legend(items: list[LegendItem]) -> Legend:
     )  # fmt: skip
 
 
+def box_legend(plot: figure, location: str) -> None:
+    """Put the legend into a box in a corner, over the grid."""
+    plot.legend.location = location
+    plot.legend.label_text_font = FONT
+    plot.legend.label_text_font_size = "13px"
+    plot.legend.label_text_color = INK
+    plot.legend.border_line_color = RULE
+    plot.legend.background_fill_alpha = 0.9
+
+
 def legend_strip(width: int) -> figure:
     """Open an empty strip for a legend that stands alone."""
     strip = figure(

@@ -15,6 +15,8 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -134,6 +136,16 @@ def service_of(workspace: Path) -> dict[str, Any]:
     until(path.exists, f"the service of {workspace}")
     told: dict[str, Any] = json.loads(path.read_text())
     return told
+
+
+def answer(url: str, token: str = "") -> int:
+    """Ask a service; give the status."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers)) as response:
+            return int(response.status)
+    except urllib.error.HTTPError as error:
+        return error.code
 
 
 def family(pid: int) -> set[int]:

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel
 
 from sweep import beginning
 from sweep.comparison.values import compare
@@ -35,7 +34,7 @@ from sweep.store import BlockWriter
 from sweep.summary import check_budget
 from sweep.sweep_file import read
 from sweep.upgrading import frozen_plan
-from sweep.values import as_text
+from sweep.values import as_text, plain
 
 
 def union(
@@ -175,17 +174,13 @@ def _values(plans: Sequence[Plan], names: Sequence[str]) -> dict[str, list[Any]]
     listed = list(rows.values())
     if all(isinstance(row[0], int | float) and not isinstance(row[0], bool) for row in listed):
         listed.sort(key=lambda row: row[0])
-    return {n: [_plain(row[i]) for row in listed] for i, n in enumerate(names)}
+    return {n: [plain(row[i]) for row in listed] for i, n in enumerate(names)}
 
 
 def _along(plan: Plan, name: str) -> Sequence[Any]:
     if name in plan.sweep.axes:
         return plan.sweep.dims[plan.sweep.axes[name]].values[name]
     return (plan.sweep.fixed[name],)
-
-
-def _plain(value: Any) -> Any:
-    return value.model_dump() if isinstance(value, BaseModel) else value
 
 
 # --- filling it ------------------------------------------------------------------------------

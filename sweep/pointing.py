@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import threadpoolctl
-from pydantic import BaseModel
 
 from models.evaluate import Evaluator
 from models.protocol import Arrays, Variable
@@ -25,7 +24,7 @@ from sweep.locating import locate
 from sweep.problems import InputError, nearest
 from sweep.spec import Sweep, output_variables
 from sweep.sweep_file import FORMAT, read
-from sweep.values import FieldValues
+from sweep.values import FieldValues, plain
 
 ENDINGS = (".toml", ".yaml", ".yml", ".json")
 
@@ -203,11 +202,6 @@ def command_line(folder: str | Path, values: Mapping[str, Any]) -> str:
 
 def _word(name: str, value: Any) -> str:
     return shlex.quote(f"{name}={typed(value)}")
-
-
-def plain(value: Any) -> Any:
-    """Give the value of a parameter as a sweep file has it."""
-    return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
 
 
 def typed(value: Any) -> str:

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel
 
 from sweep.documents import to_toml
 from sweep.durable import write_files
@@ -20,6 +19,7 @@ from sweep.planning import Plan
 from sweep.problems import InputError, RefusedError, nearest
 from sweep.spec import Sweep, output_variables
 from sweep.sweep_file import read
+from sweep.values import plain
 
 
 @dataclass(frozen=True)
@@ -111,14 +111,10 @@ def balanced(costs: NDArray[np.float64], into: int) -> list[int]:
 
 def _document(whole: Sweep, dim: int, along: slice, name: str) -> dict[str, Any]:
     cut = {
-        axis: [_plain(v) for v in values[along]] for axis, values in whole.dims[dim].values.items()
+        axis: [plain(v) for v in values[along]] for axis, values in whole.dims[dim].values.items()
     }
     axes = {axis: cut.get(axis, given) for axis, given in whole.document["axes"].items()}
     return {**whole.document, "name": name, "axes": axes}
-
-
-def _plain(value: Any) -> Any:
-    return value.model_dump() if isinstance(value, BaseModel) else value
 
 
 def _check(whole: Sweep, part: Sweep) -> None:

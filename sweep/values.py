@@ -237,6 +237,11 @@ def _quantity(text: str | float, units: Mapping[str, int], examples: str) -> flo
     return value
 
 
+def plain(value: Any) -> Any:
+    """Give the value of a parameter as a sweep file has it."""
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+
+
 def readable_bytes(count: float) -> str:
     """Write a number of bytes with a fitting unit."""
     for unit in ("B", "KiB", "MiB", "GiB"):

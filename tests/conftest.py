@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import threadpoolctl
-from distributed import Client
+from distributed import Client, LocalCluster
 
 from tests import effort, kept_processes
 
@@ -89,4 +89,14 @@ def client(plugin_folder: Path) -> Iterator[Client]:
             one = stack.enter_context(connect(None, 2, dashboard=False))
         if not effort.LONG:
             one.run(kept_processes.keep)
+        yield one
+
+
+@pytest.fixture
+def on_demand() -> Iterator[LocalCluster]:
+    """A cluster that has no workers unless there are tasks."""
+    with LocalCluster(
+        n_workers=0, threads_per_worker=1, processes=False, protocol="tcp", host="127.0.0.1",
+        dashboard_address="127.0.0.1:0", worker_dashboard_address="127.0.0.1:0",
+    ) as one:  # fmt: skip
         yield one

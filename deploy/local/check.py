@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 import stat
 import tempfile
-import urllib.error
-import urllib.request
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from deploy.checks import (
     MODESWEEP,
     SWEEP,
     Report,
+    answer,
     beyond_loopback,
     family,
     has,
@@ -55,16 +54,6 @@ def look_at_unit(report: Report, folder: Path) -> None:
     words = run("systemd-analyze", "verify", "--user", "--man=no", path,
                 env={"XDG_RUNTIME_DIR": str(folder)})[1]  # fmt: skip
     report.that("it does say so of a broken unit", "sometimes" in words, words)
-
-
-def answer(url: str, token: str = "") -> int:
-    """Ask a service; give the status."""
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=headers)) as response:
-            return int(response.status)
-    except urllib.error.HTTPError as error:
-        return error.code
 
 
 def threads_of_numerics(pids: set[int]) -> list[int]:

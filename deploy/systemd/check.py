@@ -6,8 +6,6 @@ import re
 import shutil
 import sys
 import tempfile
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,6 +18,7 @@ from deploy.checks import (
     ROOT,
     SWEEP,
     Report,
+    answer,
     beyond_loopback,
     family,
     free_port,
@@ -118,16 +117,6 @@ def verify(report: Report, folder: Path) -> None:
         number = score[1] if score else "no score"
         report.that(f"{unit} is exposed by {number}, at most {MOST_EXPOSED}",
                     code == 0 and score is not None, said)  # fmt: skip
-
-
-def answer(url: str, token: str = "") -> int:
-    """Ask a service; give the status."""
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=headers)) as response:
-            return int(response.status)
-    except urllib.error.HTTPError as error:
-        return error.code
 
 
 def run_commands(report: Report, folder: Path) -> None:

@@ -17,9 +17,9 @@ from sweep.assignments import assignments
 from sweep.cli.common import AsJson, Workspace, show_json, show_table
 from sweep.cli.suggestions import sweeps_and_files
 from sweep.layout import DEFAULT_WORKSPACE
-from sweep.pointing import Point, plain, prepared
+from sweep.pointing import Point, prepared
 from sweep.problems import InputError
-from sweep.values import readable_seconds
+from sweep.values import plain, readable_seconds
 
 FIRST_VALUES = 4
 

@@ -48,16 +48,6 @@ def test_a_scheduler_without_workers_is_named_in_words(
         sweep.run(SQUARES, workspace=tmp_path, scheduler=address(scheduler))
 
 
-@pytest.fixture
-def on_demand() -> Iterator[LocalCluster]:
-    """A cluster that has no workers unless there are tasks."""
-    with LocalCluster(
-        n_workers=0, threads_per_worker=1, processes=False, protocol="tcp", host="127.0.0.1",
-        dashboard_address="127.0.0.1:0", worker_dashboard_address="127.0.0.1:0",
-    ) as one:  # fmt: skip
-        yield one
-
-
 def test_a_cluster_that_starts_workers_on_demand_is_asked_for_one(
     on_demand: LocalCluster, tmp_path: Path
 ) -> None:

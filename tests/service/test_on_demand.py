@@ -1,7 +1,6 @@
 """A service on a cluster that has no workers while there is nothing to do."""
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,15 +16,6 @@ IMPATIENT = [
     "from sweep.cli.main import main; main()",
 ]  # fmt: skip
 """The command, but workers are waited for no longer than a second."""
-
-
-@pytest.fixture
-def on_demand() -> Iterator[LocalCluster]:
-    with LocalCluster(
-        n_workers=0, threads_per_worker=1, processes=False, protocol="tcp", host="127.0.0.1",
-        dashboard_address="127.0.0.1:0", worker_dashboard_address="127.0.0.1:0",
-    ) as one:  # fmt: skip
-        yield one
 
 
 @pytest.mark.long
