@@ -4,11 +4,16 @@ Built-in models are listed here; a model of another installed package is found t
 the entry point group "modesweep.models", which names a subclass of `models.protocol.Model`.
 """
 
+from __future__ import annotations
+
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING
 
 from models.errors import ModelInputError
-from models.protocol import Model
+
+if TYPE_CHECKING:  # names are known without numpy and pydantic
+    from models.protocol import Model
 
 ENTRY_POINT_GROUP = "modesweep.models"
 BUILT_IN = {

@@ -14,13 +14,13 @@ from sweep import documents, store
 from sweep.arrays import move_out
 from sweep.child import blas
 from sweep.durable import sync_folder, sync_tree, write_files
-from sweep.layout import plan_file, sweep_file
+from sweep.layout import FORMAT, plan_file, sweep_file
 from sweep.ledger import Ledger
 from sweep.planning import Plan
 from sweep.problems import RefusedError
 from sweep.spec import Sweep
 from sweep.sweep_file import read
-from sweep.upgrading import FORMAT, frozen_plan
+from sweep.upgrading import frozen_plan
 from sweep.versions import versions
 
 

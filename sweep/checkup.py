@@ -27,8 +27,8 @@ from sweep.problems import InputError, ObjectsError, UnreachableError
 from sweep.process import NumericsProcess
 from sweep.spec import RunSettings
 from sweep.stage_cache import LEFT_SECONDS
-from sweep.values import readable_bytes, readable_seconds
 from sweep.versions import versions
+from sweep.words import readable_bytes, readable_seconds
 
 OK, WARNING, PROBLEM = "ok", "warning", "problem"
 VERDICTS = (OK, WARNING, PROBLEM)

@@ -30,8 +30,8 @@ from sweep.planning import Plan
 from sweep.problems import InputError, RefusedError, UnreachableError
 from sweep.trust import Identity, exposed
 from sweep.upgrading import frozen_plan
-from sweep.values import readable_bytes
 from sweep.versions import versions
+from sweep.words import readable_bytes
 
 WAIT_SECONDS = 30
 WATCH_SECONDS = 5.0

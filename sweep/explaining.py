@@ -23,7 +23,8 @@ from sweep.reading import stored_plan
 from sweep.regions import Region
 from sweep.state import SweepState
 from sweep.upgrading import frozen_plan
-from sweep.values import as_text, canonical, readable_seconds
+from sweep.values import as_text, canonical
+from sweep.words import readable_seconds
 
 
 @dataclass(frozen=True)

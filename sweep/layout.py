@@ -21,16 +21,20 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
-
-import numpy as np
 
 from sweep.problems import NoSweepError, nearest
 
 STATUS = ("todo", "running", "ok", "failed", "unstable", "lost", "skipped")
 TODO, RUNNING, OK, FAILED, UNSTABLE, LOST, SKIPPED = range(7)
+FORMAT = 2
+"""Of a sweep on the disk. What earlier versions wrote is read by `sweep.upgrading`."""
 DEFAULT_WORKSPACE = Path("results")
+NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
+"""What a sweep may be called, which is also what its folder is called."""
 STAGES = ".stages"
 QUEUE = ".queue"
 DATA = "data.zarr"
@@ -40,7 +44,7 @@ ARRAYS = "arrays.toml"
 def fill_of(dtype: str) -> object:
     """Give the missing value of a dtype."""
     return {
-        "float64": np.nan, "complex128": complex(np.nan, np.nan),
+        "float64": math.nan, "complex128": complex(math.nan, math.nan),
         "uint8": 255, "int32": -1, "str": "",
     }[dtype]  # fmt: skip
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,16 +19,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sweep.filesystem import is_network
-from sweep.layout import FAILED, LOST, TODO, ledger_file, plan_file
+from sweep.layout import FAILED, FORMAT, LOST, TODO
+from sweep.ledger_file import LedgerFile
 from sweep.messages import PointError
-from sweep.problems import MachineError, StoreError
-from sweep.upgrading import FORMAT, upgrade_ledger
+from sweep.upgrading import upgrade_ledger
 
 _SCHEMA = f"""
 create table if not exists fact (name text primary key, value text not null);
@@ -71,42 +68,20 @@ class BlockRow:
     ranges: dict[str, bytes] = field(default_factory=dict, compare=False)
 
 
-class Ledger:
+class Ledger(LedgerFile):
     """An open ledger."""
 
     def __init__(self, folder: Path, *, writable: bool = False) -> None:
-        path = ledger_file(folder)
-        if not writable and not path.exists():
-            msg = f"{folder} holds no sweep: it has no {path.name}. Give the name of a sweep."
-            raise StoreError(msg)
-        self._path = path
-        self._slow = is_network(path.parent)
+        super().__init__(folder, new=writable)
         with self._errors_in_words():
-            self._db = _connection(path)
             if writable:
                 # a network file system has no shared memory, which WAL needs
-                journal = "delete" if self._slow else "wal"
+                journal = "delete" if self.slow else "wal"
                 self._db.execute(f"pragma journal_mode = {journal}")
                 self._db.execute("pragma synchronous = full")
             self._db = upgrade_ledger(self._db, folder, writable=writable)
             if writable:
                 self._db.executescript(_SCHEMA)
-
-    @property
-    def slow(self) -> bool:
-        """Say whether a commit travels over a network."""
-        return self._slow
-
-    def close(self) -> None:
-        """Close the file."""
-        self._db.close()
-
-    @contextmanager
-    def _errors_in_words(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as error:
-            raise MachineError(_trouble(self._path, error)) from error
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -239,23 +214,9 @@ class Ledger:
         with self._errors_in_words():
             return list(self._db.execute(query, (most,)))
 
-    def fact(self, name: str) -> Any:
-        """Read a noted fact, or None."""
-        with self._errors_in_words():
-            row = self._db.execute("select value from fact where name = ?", (name,)).fetchone()
-        return None if row is None else json.loads(row[0])
-
     def summarize(self, summary: dict[str, Any]) -> None:
         """Leave a summary of the blocks, which holds until one more is recorded."""
-        now = {"commits": self.fact("commits") or 0, "plan": _file_state(self._path.parent)}
-        self.note("summary", summary | {"of": now})
-
-    def summary(self, *, newest: bool = True) -> dict[str, Any] | None:
-        """Give the summary; with `newest`, unless something was recorded or extended since."""
-        told = self.fact("summary")
-        now = {"commits": self.fact("commits") or 0, "plan": _file_state(self._path.parent)}
-        holds = isinstance(told, dict) and (not newest or told.get("of") == now)
-        return told if holds else None
+        self.note("summary", summary | {"of": self._moment()})
 
     def note(self, name: str, value: Any) -> None:
         """Note a fact."""
@@ -269,37 +230,6 @@ def _count_commit(db: sqlite3.Connection) -> None:
         "insert into fact values ('commits', '1') on conflict (name) do update "
         "set value = cast(value as integer) + 1"
     )
-
-
-def _file_state(folder: Path) -> list[int]:
-    """Tell one state of a sweep's cutting from another: an extension replaces its file."""
-    state = plan_file(folder).stat()
-    return [state.st_mtime_ns, state.st_size]
-
-
-def _connection(path: Path) -> sqlite3.Connection:
-    """Open the file; where nothing can be written, as it is."""
-    if os.access(path.parent, os.W_OK):
-        # a reader, too, needs to be able to make the -shm file
-        return sqlite3.connect(path, isolation_level=None, timeout=30)
-    journal = path.with_name(f"{path.name}-wal")
-    how = "mode=ro" if journal.exists() else "immutable=1"
-    address = f"file:{quote(str(path.resolve()))}?{how}"
-    return sqlite3.connect(address, isolation_level=None, timeout=30, uri=True)
-
-
-def _trouble(path: Path, error: sqlite3.Error) -> str:
-    name = getattr(error, "sqlite_errorname", "")
-    if name == "SQLITE_FULL":
-        remedy = "What is finished is safe. Free some space, then give the same command again."
-    elif name in ("SQLITE_CORRUPT", "SQLITE_NOTADB") or not name:
-        remedy = (
-            f"The file is damaged. Restore it, or move away all files {path.name}*: the sweep is "
-            "then computed again."
-        )
-    else:
-        remedy = "Check the disk and its permissions, then give the same command again."
-    return f"{path} cannot be used: {error}. {remedy}"
 
 
 def cell_text(cell: Sequence[int]) -> str:

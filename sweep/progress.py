@@ -16,9 +16,10 @@ from rich.table import Table
 from rich.text import Text
 
 from sweep.messages import PointError, Receipt, grouped
+from sweep.overview import ETA_SPREAD, fractions
 from sweep.planning import Plan
-from sweep.state import ETA_SPREAD, SweepState, fractions
-from sweep.values import readable_seconds
+from sweep.state import SweepState
+from sweep.words import counts_text, eta_text
 
 LINE_SECONDS = 5.0
 DRAW_SECONDS = 0.2
@@ -108,18 +109,6 @@ class Eta:
         todo = sum(float(self._seconds[n][~s.done].sum()) for n, s in state.regions.items())
         left = todo / self.predicted_done * elapsed
         return left / ETA_SPREAD, left * ETA_SPREAD
-
-
-def eta_text(left: tuple[float, float] | None) -> str:
-    """Write the time left as a range."""
-    if left is None:
-        return "time left not known yet"
-    return f"{readable_seconds(left[0])} to {readable_seconds(left[1])} left"
-
-
-def counts_text(counts: dict[str, int]) -> str:
-    """Write counts by status in one line."""
-    return ", ".join(f"{n:,} {name}" for name, n in counts.items()) or "no points"
 
 
 class Lines:

@@ -1,123 +1,25 @@
-"""Looking at a sweep without touching it: how far it is, what failed, how to repeat it."""
+"""Looking at a sweep without touching it: its plan, what failed, how to repeat it."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from models.evaluate import Evaluator
 from sweep.arrays import told
-from sweep.layout import DATA, DEFAULT_WORKSPACE, STATUS, plan_file, sweep_file, sweeps_in
+from sweep.layout import DATA, DEFAULT_WORKSPACE, sweep_file
 from sweep.ledger import Ledger
 from sweep.locating import locate
 from sweep.messages import PointError
-from sweep.owning import is_owned
 from sweep.planning import Plan
 from sweep.pointing import command_line
-from sweep.problems import MachineError, StoreError
-from sweep.state import ETA_SPREAD, SweepState, fractions
-from sweep.sweep_file import NAME, read
+from sweep.problems import StoreError
+from sweep.state import SweepState
+from sweep.sweep_file import read
 from sweep.upgrading import frozen_plan
 from sweep.values import as_text
-from sweep.wishes import Wish, read_wish, wished
-
-State: TypeAlias = Literal[
-    "queued", "running", "waiting", "pausing", "paused", "cancelling", "cancelled", "stopped",
-    "ended", "complete", "damaged",
-]  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Status:
-    """How far a sweep is."""
-
-    name: str
-    path: Path
-    model: str
-    counts: dict[str, int]
-    """Points by status."""
-    blocks_done: int
-    blocks: int
-    running: bool
-    """A living process owns it."""
-    seconds_left: tuple[float, float] | None
-    """Range, while it runs."""
-    state: State
-    """What happens to it, in one word."""
-    priority: int = 0
-    """Its weight among the sweeps of a service: each step doubles its share."""
-    submitted: float | None = None
-    """When it was submitted to a service, in seconds since 1970."""
-    note: str = ""
-    """Why it waits, or cannot be read."""
-
-    @property
-    def complete(self) -> bool:
-        """Every point has a result, or is skipped."""
-        open_ = {"todo", "running", "failed", "lost"} & set(self.counts)
-        return bool(self.counts) and not open_
-
-    @property
-    def ended(self) -> bool:
-        """Nothing more is to be computed, whatever became of it."""
-        return self.state in ("complete", "ended")
-
-    @property
-    def fraction(self) -> float:
-        """Share of the wanted points that need no more work."""
-        return fractions(self.counts) if self.counts else 0.0
-
-    def as_dict(self) -> dict[str, Any]:
-        """Give plain values, for JSON."""
-        return {
-            "name": self.name, "path": str(self.path), "model": self.model,
-            "counts": self.counts, "blocks_done": self.blocks_done, "blocks": self.blocks,
-            "running": self.running, "complete": self.complete,
-            "seconds_left": self.seconds_left, "state": self.state, "priority": self.priority,
-            "submitted": self.submitted, "note": self.note,
-        }  # fmt: skip
-
-    @classmethod
-    def from_dict(cls, told: Mapping[str, Any]) -> Status:
-        """Read what `as_dict` gives."""
-        left = told["seconds_left"]
-        known = {f.name: told[f.name] for f in fields(cls)}
-        return cls(**{
-            **known, "path": Path(told["path"]),
-            "seconds_left": None if left is None else (left[0], left[1]),
-        })  # fmt: skip
-
-
-def _state(counts: Mapping[str, int], wish: Wish | None, *, running: bool) -> State:
-    """Say in one word what happens to a sweep."""
-    more = wish is not None and wish.wanted == "run" and wish.pending
-    if not {"todo", "running"} & set(counts) and not more:
-        return "ended" if {"failed", "lost"} & set(counts) else "complete"
-    if wish is None:
-        return "running" if running else "stopped"
-    if wish.wanted == "cancel":
-        return "cancelling" if running else "cancelled"
-    if wish.wanted == "pause":
-        return "pausing" if running else "paused"
-    if wish.note:
-        return "waiting"
-    return "running" if running else "queued"
-
-
-def _status(
-    name: str, folder: Path, model: str, counts: dict[str, int], blocks: tuple[int, int],
-    wish: Wish | None, *, running: bool = False, left: tuple[float, float] | None = None,
-) -> Status:  # fmt: skip
-    state = _state(counts, wish, running=running)
-    status = Status(name, folder, model, counts, *blocks, running, left, state)
-    if wish is None:
-        return status
-    return replace(status, priority=wish.priority, submitted=wish.submitted, note=wish.note)
-
 
 TOLD_OF_FAILURES = (
     "stage", "point", "kind", "message", "attempts", "points", "traceback", "command",
@@ -194,85 +96,11 @@ def stored_plan(folder: Path) -> Plan:
         raise StoreError(msg) from error
 
 
-def status(sweep: str | Path, workspace: str | Path = DEFAULT_WORKSPACE) -> Status:
-    """Say how far a sweep is, from its ledger.
-
-    Raises
-    ------
-    StoreError : there is no such sweep
-    """
-    if (waiting := _not_begun(sweep, Path(workspace))) is not None:
-        return waiting
-    folder = locate(sweep, workspace)
-    running = is_owned(folder)
-    ledger = Ledger(folder)
-    try:
-        # while it runs, the summary is a second old at most
-        told = ledger.summary(newest=not running) or _summary(stored_plan(folder), ledger)
-        began = ledger.fact("run")
-    finally:
-        ledger.close()
-    done, blocks = told["blocks_done"], told["blocks"]
-    left = _seconds_left(told["predicted"], began) if running and began and done < blocks else None
-    counts = told["counts"] if running else _at_rest(told["counts"])
-    wish = read_wish(folder.parent, folder.name)
-    return _status(
-        told["name"], folder, told["model"], counts, (done, blocks), wish, running=running,
-        left=left,
-    )  # fmt: skip
-
-
-def statuses(workspace: Path, *, links: bool = True) -> list[Status]:
-    """Say how far all sweeps of a workspace are, those that wait to begin too.
-
-    Without `links`, those in other places are left alone.
-    """
-    there = [folder.name for folder in sweeps_in(workspace) if links or not folder.is_symlink()]
-    names = {*there, *wished(workspace)}
-    return [_whatever_it_is(name, workspace) for name in sorted(names)]
-
-
-def _whatever_it_is(name: str, workspace: Path) -> Status:
-    """Give the status of a sweep; one that is damaged does not hide the others."""
-    try:
-        return status(name, workspace)
-    except (StoreError, MachineError) as error:
-        return Status(name, workspace / name, "", {}, 0, 0, False, None, "damaged", note=str(error))
-
-
-def _not_begun(sweep: str | Path, workspace: Path) -> Status | None:
-    """Give the status of a sweep that was submitted and has no folder yet."""
-    name = str(sweep)
-    if not NAME.fullmatch(name) or plan_file(workspace / name).exists():
-        return None
-    wish = read_wish(workspace, name)
-    if wish is None or wish.document is None:
-        return None
-    return _status(name, workspace / name, wish.model, wish.counts, (0, 0), wish)
-
-
-def _summary(plan: Plan, ledger: Ledger) -> dict[str, Any]:
-    """Fold a whole ledger, where its last summary is no longer true."""
-    return SweepState.of(plan, ledger).summary()
-
-
-def _at_rest(counts: Mapping[str, int]) -> dict[str, int]:
-    """Count what was running when the owner died as still to be done."""
-    found = {name: counts.get(name, 0) for name in STATUS}
-    found["todo"] += found.pop("running")
-    return {name: n for name, n in found.items() if n}
-
-
-def _seconds_left(
-    predicted: Sequence[float], began: Mapping[str, float]
-) -> tuple[float, float] | None:
-    """Predict from the speed of the run so far."""
-    finished, todo = predicted
-    done, elapsed = finished - began["predicted_done"], time.time() - began["started"]
-    if done <= 0 or elapsed <= 0:  # a clock that was set back
-        return None
-    left = todo / done * elapsed
-    return left / ETA_SPREAD, left * ETA_SPREAD
+def folded(folder: Path) -> tuple[dict[str, Any], Any]:
+    """Say how far a sweep is by all rows of its ledger, and what is noted of its run."""
+    locate(folder)  # an extension that was decided belongs to it
+    with closing(Ledger(folder)) as ledger:
+        return SweepState.of(stored_plan(folder), ledger).summary(), ledger.fact("run")
 
 
 def stored_bytes(folder: Path) -> int:

@@ -6,7 +6,8 @@ from typing import Any
 
 from models import registry
 from models.protocol import Model
-from sweep.sweep_file import FORMAT, NAME, RANGES
+from sweep.layout import NAME
+from sweep.sweep_file import FORMAT, RANGES
 from sweep.values import unit_of
 
 

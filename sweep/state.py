@@ -14,8 +14,6 @@ from sweep.ledger import BlockRow, Ledger
 from sweep.planning import Plan
 from sweep.regions import Region
 
-ETA_SPREAD = 1.3
-"""The time left is said as a range: this factor either way."""
 _RANK = np.zeros(len(STATUS), dtype=np.uint8)
 _RANK[[OK, UNSTABLE, LOST, FAILED]] = [1, 2, 3, 4]
 _BY_RANK = np.array([TODO, OK, UNSTABLE, LOST, FAILED], dtype=np.uint8)
@@ -211,10 +209,3 @@ def unfinished(plan: Plan, state: SweepState) -> Iterable[tuple[Region, int]]:
     for region in plan.regions.values():
         for block in np.flatnonzero(~state.regions[region.name].done):
             yield region, int(block)
-
-
-def fractions(counts: Mapping[str, int]) -> float:
-    """Give the share of the wanted points that need no more work."""
-    open_ = counts.get("todo", 0) + counts.get("running", 0)
-    total = sum(counts.values()) - counts.get("skipped", 0)
-    return 1.0 if total == 0 else 1 - open_ / total

@@ -32,12 +32,11 @@ from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.storage import LocalStore, ObjectStore, WrapperStore
 
 from sweep.arrays import ArrayPlace, InFolder, InObjects, arrays_of
-from sweep.layout import DATA, STATUS, fill_of
+from sweep.layout import DATA, FORMAT, STATUS, fill_of
 from sweep.objects import Objects
 from sweep.planning import Plan
 from sweep.problems import StoreError
 from sweep.regions import Array, Region
-from sweep.upgrading import FORMAT
 from sweep.values import unit_of
 
 MISSING_FLAG = 255

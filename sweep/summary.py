@@ -20,7 +20,7 @@ from sweep.problems import RefusedError
 from sweep.process import slot
 from sweep.regions import PARTS, Region
 from sweep.sweep_file import read
-from sweep.values import readable_bytes
+from sweep.words import readable_bytes
 
 
 @dataclass(frozen=True)

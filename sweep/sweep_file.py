@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -20,6 +19,7 @@ from models.errors import ModelInputError
 from models.protocol import Model
 from sweep import documents
 from sweep.expressions.language import Expression, ExpressionError, check_names, parse
+from sweep.layout import NAME
 from sweep.problems import InputError, Problem, nearest, report, shown
 from sweep.spec import (
     Dimension,
@@ -37,7 +37,6 @@ MAX_VALUES = 10**7
 """Of one axis given as a range: they are listed, points are not."""
 KEYS = ("modesweep", "name", "model", "outputs", "where", "zip", "fixed", "axes", "run")
 RANGES = ("linspace", "geomspace", "logspace", "arange")
-NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
 MOST_LOOKED_AT = 200
 """Combinations of axes that settings left at "auto" are made numbers by, at most."""
 MOST_SHOWN = 5

@@ -13,10 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sweep.layout import plan_file
+from sweep.layout import FORMAT, plan_file
 from sweep.regions import region_of
-
-FORMAT = 2
 
 
 def frozen_plan(folder: Path) -> dict[str, Any]:

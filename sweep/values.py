@@ -240,25 +240,3 @@ def _quantity(text: str | float, units: Mapping[str, int], examples: str) -> flo
 def plain(value: Any) -> Any:
     """Give the value of a parameter as a sweep file has it."""
     return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
-
-
-def readable_bytes(count: float) -> str:
-    """Write a number of bytes with a fitting unit."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if count < 1024:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1024
-    return f"{count:.1f} TiB"
-
-
-def readable_seconds(count: float) -> str:
-    """Write a time with a fitting unit."""
-    if count < 1:
-        return f"{count * 1000:.0f} ms"
-    if count < 60:
-        return f"{count:.1f} s"
-    if count < 3600:
-        return f"{int(count // 60)} min {int(count % 60):02d} s"
-    if count < 86400 * 3:
-        return f"{int(count // 3600)} h {int(count % 3600 // 60):02d} min"
-    return f"{count / 86400:.1f} days"

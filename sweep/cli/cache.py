@@ -12,7 +12,8 @@ from sweep.cli.common import AsJson, Workspace, show_json, show_table
 from sweep.layout import DEFAULT_WORKSPACE
 from sweep.problems import InputError
 from sweep.stage_cache import Kept, Pruned, list_kept, prune
-from sweep.values import readable_bytes, readable_seconds, seconds
+from sweep.values import seconds
+from sweep.words import readable_bytes, readable_seconds
 
 
 def list_command(workspace: Workspace = DEFAULT_WORKSPACE, as_json: AsJson = False) -> None:

@@ -10,10 +10,10 @@ from sweep.cli.common import AsJson, SweepName, show_json
 from sweep.cli.following import state_text
 from sweep.cli.places import Server, TokenFile, Workspace, name_of, served
 from sweep.layout import DEFAULT_WORKSPACE
-from sweep.progress import counts_text
-from sweep.reading import Status
+from sweep.overview import Status
 from sweep.service.desk import desk_of
 from sweep.sweep_file import read
+from sweep.words import counts_text
 
 
 class Changing(Protocol):

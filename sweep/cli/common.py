@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.table import Table
 
@@ -43,11 +45,21 @@ def show_json(value: Any) -> None:
 
 
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print a table that fits the terminal; as wide as it needs to be anywhere else."""
+    """Print a table; on a terminal that is too narrow for it, its cells are wrapped."""
     if title:
         print(title)
+    lines = [columns, *([" ".join(str(cell).split("\n")) for cell in row] for row in rows)]
+    widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
+    if sys.stdout.isatty() and sum(widths) + 2 * len(widths) > shutil.get_terminal_size().columns:
+        _wrapped(columns, lines[1:])
+        return
+    for line in lines:
+        padded = (set_cell_size(cell, n) for cell, n in zip(line, widths, strict=True))
+        print("  ".join(padded).rstrip())
+
+
+def _wrapped(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     table = Table(*columns, box=None, pad_edge=False)
     for row in rows:
-        table.add_row(*[str(cell) for cell in row])
-    console = Console(width=None if sys.stdout.isatty() else 200, highlight=False, markup=False)
-    console.print(table)
+        table.add_row(*row)
+    Console(highlight=False, markup=False).print(table)

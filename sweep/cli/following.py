@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
@@ -12,10 +13,11 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from sweep.client.verbs import Verbs, follow
-from sweep.progress import counts_text, eta_text
-from sweep.reading import Status
-from sweep.values import readable_seconds
+from sweep.overview import Status, follow
+from sweep.words import counts_text, eta_text, readable_seconds
+
+if TYPE_CHECKING:
+    from sweep.client.verbs import Verbs
 
 TIMED_OUT = 4
 LINE_SECONDS = 5.0

@@ -8,9 +8,8 @@ from sweep.cli.common import AsJson, show_json, show_table
 from sweep.cli.following import state_text
 from sweep.cli.places import Server, TokenFile, Workspace, looking
 from sweep.layout import DEFAULT_WORKSPACE
-from sweep.progress import counts_text
-from sweep.reading import Status
-from sweep.values import readable_seconds
+from sweep.overview import Status
+from sweep.words import counts_text, readable_seconds
 
 
 def command(

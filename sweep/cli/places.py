@@ -8,17 +8,18 @@ something goes through the service of the workspace, if one runs (see `changing`
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeAlias
 
 import typer
 
+import sweep as modesweep
+from sweep.client.connection import Connection
 from sweep.client.finding import of_workspace, settings, to_server
-from sweep.client.verbs import ServedFailure, Verbs
-from sweep.explaining import Explanation, explain
 from sweep.layout import DEFAULT_WORKSPACE
+from sweep.overview import Status, status, statuses
 from sweep.problems import InputError
-from sweep.reading import FailedPoint, Status, errors, status, statuses
 
 Workspace = Annotated[
     Path | None,
@@ -35,7 +36,12 @@ NoWait = Annotated[
 ]
 
 
-Failure: TypeAlias = FailedPoint | ServedFailure
+if TYPE_CHECKING:  # a command that only looks at a workspace does not wait for them
+    from sweep.client.verbs import ServedFailure, Verbs
+    from sweep.explaining import Explanation
+    from sweep.reading import FailedPoint
+
+Failure: TypeAlias = "FailedPoint | ServedFailure"
 
 
 class Looking(Protocol):
@@ -70,11 +76,11 @@ class Here:
 
     def errors(self, name: str) -> Sequence[Failure]:
         """List the points that failed or were lost."""
-        return errors(name, self.workspace)
+        return modesweep.errors(name, self.workspace)
 
     def explain(self, name: str, point: Mapping[str, Any]) -> Explanation:
         """Say why a point is as it is."""
-        return explain(name, point, workspace=self.workspace)
+        return modesweep.explain(name, point, workspace=self.workspace)
 
 
 def looking(
@@ -99,7 +105,7 @@ def served(
     if sweep is not None and _is_path(sweep):
         workspace = Path(sweep).parent
     own = of_workspace(workspace or DEFAULT_WORKSPACE)
-    return None if own is None else Verbs(own)
+    return None if own is None else _verbs(own)
 
 
 def name_of(sweep: str) -> str:
@@ -116,7 +122,12 @@ def _server(
     if server is None and (workspace is not None or (sweep is not None and _is_path(sweep))):
         return None
     url = server or settings().server
-    return None if url is None else Verbs(to_server(url, token_file))
+    return None if url is None else _verbs(to_server(url, token_file))
+
+
+def _verbs(connection: Connection) -> Verbs:
+    there: Verbs = import_module("sweep.client.verbs").Verbs(connection)
+    return there
 
 
 def _is_path(sweep: str) -> bool:

@@ -10,7 +10,7 @@ import typer
 from sweep.cli.common import AsJson, SweepFile, Workspace, show_json, show_table
 from sweep.layout import DEFAULT_WORKSPACE
 from sweep.summary import StageSummary, Summary, plan
-from sweep.values import readable_bytes, readable_seconds
+from sweep.words import readable_bytes, readable_seconds
 
 
 def command(

@@ -19,7 +19,8 @@ from sweep.cli.suggestions import sweeps_and_files
 from sweep.layout import DEFAULT_WORKSPACE
 from sweep.pointing import Point, prepared
 from sweep.problems import InputError
-from sweep.values import plain, readable_seconds
+from sweep.values import plain
+from sweep.words import readable_seconds
 
 FIRST_VALUES = 4
 

@@ -12,7 +12,7 @@ from sweep.cli.comparisons import recomputing_bar
 from sweep.layout import DEFAULT_WORKSPACE
 from sweep.publishing.places import CHECKSUMS
 from sweep.publishing.publishing import Published, publish
-from sweep.values import readable_bytes
+from sweep.words import readable_bytes
 
 
 def command(

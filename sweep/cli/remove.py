@@ -11,7 +11,7 @@ from sweep.cli.changing import changing
 from sweep.cli.common import SweepName
 from sweep.cli.places import Server, TokenFile, Workspace, name_of
 from sweep.problems import InputError
-from sweep.progress import counts_text
+from sweep.words import counts_text
 
 
 def command(

@@ -9,7 +9,7 @@ import typer
 from sweep.cli.common import SweepFile, show_table
 from sweep.splitting import split
 from sweep.sweep_file import read
-from sweep.values import readable_seconds
+from sweep.words import readable_seconds
 
 
 def command(

@@ -11,7 +11,7 @@ from sweep.cli.following import state_text
 from sweep.cli.places import Server, TokenFile, Workspace, looking
 from sweep.cli.suggestions import sweeps
 from sweep.layout import DEFAULT_WORKSPACE
-from sweep.reading import Status
+from sweep.overview import Status
 
 
 def command(

@@ -6,7 +6,7 @@ from sweep.cli.changing import Unserved, changing
 from sweep.cli.common import AsJson, SweepFile, show_json
 from sweep.cli.following import state_text
 from sweep.cli.places import Server, TokenFile, Workspace
-from sweep.progress import counts_text
+from sweep.words import counts_text
 
 
 def command(

@@ -10,7 +10,7 @@ from sweep.cli.common import AsJson, SweepName, Workspace, show_json, show_table
 from sweep.cli.comparisons import COLUMNS, place_of, recomputing_bar, row_of, show_notes
 from sweep.comparison.verifying import Verification, repair, verify
 from sweep.layout import DEFAULT_WORKSPACE
-from sweep.values import readable_bytes
+from sweep.words import readable_bytes
 
 MOST_ROWS = 20
 

@@ -11,11 +11,11 @@ import pandas as pd
 
 from sweep.client.finding import of_workspace, settings, to_server
 from sweep.client.tables import table_of
-from sweep.client.verbs import ServedFailure, Verbs, follow
+from sweep.client.verbs import ServedFailure, Verbs
 from sweep.explaining import Explanation
 from sweep.layout import DEFAULT_WORKSPACE
+from sweep.overview import Status, follow
 from sweep.problems import InputError, UnreachableError
-from sweep.reading import Status
 from sweep.values import seconds as read_seconds
 
 

@@ -6,8 +6,7 @@ import json
 import re
 import tarfile
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,15 +17,13 @@ from sweep import documents
 from sweep.client.connection import Connection
 from sweep.explaining import Account, Explanation, index_of
 from sweep.exports.out_files import OutFile, write_whole
+from sweep.overview import Status
 from sweep.planning import Plan
-from sweep.problems import InputError, UnreachableError
-from sweep.reading import TOLD_OF_FAILURES, Status
+from sweep.problems import InputError
+from sweep.reading import TOLD_OF_FAILURES
 from sweep.service.limits import LARGEST_BODY, MOST_ROWS
 from sweep.sweep_file import read
 
-FOLLOW_SECONDS = 1.0
-PATIENCE_SECONDS = 30.0
-"""How long a service may be away while it is followed."""
 NO_NAME = re.compile(r"[^A-Za-z0-9_ .-]")
 """What the name of a file may not hold in messages of a service."""
 
@@ -243,31 +240,3 @@ def _unpack(archive: tarfile.TarFile, place: str, to: Path) -> None:
     with member, to.open("wb") as file:
         while piece := member.read(2**20):
             file.write(piece)
-
-
-def follow(
-    status: Callable[[], Status], seconds: float | None, patience: float = PATIENCE_SECONDS
-) -> Iterator[Status]:
-    """Give the status of a sweep again and again until it ends, or for so many seconds.
-
-    Raises
-    ------
-    UnreachableError : the service was away for longer than `patience`
-    """
-    give_up = None if seconds is None else time.monotonic() + seconds
-    away_since = None
-    while True:
-        try:
-            now = status()
-        except UnreachableError:
-            away_since = away_since or time.monotonic()
-            if time.monotonic() - away_since > patience:
-                raise
-        else:
-            away_since = None
-            yield now
-            if now.ended or now.state in ("cancelled", "damaged"):
-                return
-        if give_up is not None and time.monotonic() >= give_up:
-            return
-        time.sleep(FOLLOW_SECONDS)

@@ -19,10 +19,11 @@ from sweep.drawing import drawn_by
 from sweep.layout import DATA, FAILED, LOST, STATUS, plan_file
 from sweep.ledger import Ledger
 from sweep.locating import locate
+from sweep.overview import Status, status
 from sweep.planning import Plan
 from sweep.problems import DeviationError, InputError, MachineError, ObjectsError, RefusedError
 from sweep.publishing.zarr_files import arrays_but
-from sweep.reading import Status, status, stored_plan
+from sweep.reading import stored_plan
 from sweep.state import SweepState
 from sweep.store import STATUS_ARRAYS, StatusWriter, create, stored_attributes
 from sweep.versions import versions

@@ -19,9 +19,10 @@ from sweep.cluster import check_workers
 from sweep.driving import Driver
 from sweep.graph import CONNECTION_LOST
 from sweep.locating import complete
+from sweep.overview import Status
 from sweep.planning import Plan
 from sweep.problems import InputError, MachineError, ObjectsError, OwnedError, UnreachableError
-from sweep.reading import Status, stored_plan
+from sweep.reading import stored_plan
 from sweep.runner import create, make_room, owned, remove_leftovers
 from sweep.service.desk import Desk
 from sweep.service.link import Link

@@ -18,6 +18,7 @@ import numpy as np
 from sweep import beginning, extending
 from sweep.durable import sync_folder
 from sweep.layout import (
+    NAME,
     SKIPPED,
     STATUS,
     TODO,
@@ -28,14 +29,15 @@ from sweep.layout import (
     wish_file,
 )
 from sweep.locating import complete
+from sweep.overview import Status, status, statuses
 from sweep.owning import is_owned
 from sweep.planning import Plan
 from sweep.problems import InputError, NoSweepError, RefusedError
-from sweep.reading import Status, status, statuses, stored_plan
+from sweep.reading import stored_plan
 from sweep.service.lock import ServiceLock
 from sweep.spec import Sweep
 from sweep.summary import check_budget
-from sweep.sweep_file import NAME, read
+from sweep.sweep_file import read
 from sweep.wishes import Wish, forget_wish, fresh_wish, read_wish, write_wish
 
 LOWEST, HIGHEST = -1000, 1000

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from sweep.messages import Receipt
-from sweep.progress import Finished, Started, counts_text
+from sweep.progress import Finished, Started
 from sweep.state import SweepState
+from sweep.words import counts_text
 
 LOG_FILE = "log.jsonl"
 LOG_BYTES = 5 * 2**20

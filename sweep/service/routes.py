@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from sweep import sweep_file
+from sweep import layout
 from sweep.schema import file_schema
 from sweep.service import answers
 from sweep.service.answers import Answer, Asked
@@ -24,7 +24,7 @@ from sweep.service.questions import (
 from sweep.versions import versions
 
 BASE = "/api/v1"
-NAME = sweep_file.NAME.pattern
+NAME = layout.NAME.pattern
 Method: TypeAlias = Literal["GET", "POST", "DELETE"]
 SWEEP_FILE = "sweep file"
 """A body that is a sweep file, in JSON, TOML or YAML."""

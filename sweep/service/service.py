@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from sweep.documents import Document
+from sweep.overview import Status
 from sweep.problems import MachineError, RefusedError
-from sweep.reading import Status, stored_plan
+from sweep.reading import stored_plan
 from sweep.service.carrying import Carrier
 from sweep.service.desk import Desk
 from sweep.service.link import Link

@@ -16,9 +16,9 @@ from distributed import Client
 
 from sweep.documents import to_toml
 from sweep.messages import Receipt
+from sweep.overview import status
 from sweep.problems import SweepError
 from sweep.progress import Silent
-from sweep.reading import status
 from sweep.state import SweepState
 
 COMMAND = [sys.executable, "-P", "-c", "from sweep.cli.main import main; main()"]

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from sweep import ledger, reading
+from sweep import ledger_file, reading
 from sweep.service.desk import Desk
 from sweep.service.metrics import exposition
 from tests.service.inside import Inside
@@ -49,17 +49,17 @@ class Reads:
             connection.set_trace_callback(self.statements.append)
             return connection
 
-        def fold(plan: Any, ledger: Any) -> Any:
-            self.folded.append(plan.sweep.name)
-            return summary(plan, ledger)
+        def fold(folder: Path) -> Any:
+            self.folded.append(folder.name)
+            return folded(folder)
 
         def build(folder: Path) -> Any:
             self.folded.append(folder.name)
             return stored_plan(folder)
 
-        summary, stored_plan = reading._summary, reading.stored_plan
-        monkeypatch.setattr(ledger.sqlite3, "connect", traced)
-        monkeypatch.setattr(reading, "_summary", fold)
+        folded, stored_plan = reading.folded, reading.stored_plan
+        monkeypatch.setattr(ledger_file.sqlite3, "connect", traced)
+        monkeypatch.setattr(reading, "folded", fold)
         monkeypatch.setattr(reading, "stored_plan", build)
 
     def of_blocks(self) -> list[str]:

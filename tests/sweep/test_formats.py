@@ -18,7 +18,7 @@ from distributed import Client
 
 import sweep
 from sweep import upgrading
-from sweep.layout import FAILED, SKIPPED
+from sweep.layout import FAILED, FORMAT, SKIPPED
 
 STORES = Path(__file__).parents[1] / "references" / "stores"
 COUNTS = {
@@ -129,7 +129,7 @@ def test_an_interrupted_old_sweep_goes_on(workspace: Path, client: Client) -> No
     result = sweep.run(document(path), workspace=workspace, scheduler=client)
 
     assert result.counts == {"ok": 4}
-    assert format_of(path) == upgrading.FORMAT
+    assert format_of(path) == FORMAT
     assert contents(path / "data.zarr" / "frequency_squared") == before
     fresh = sweep.run(document(path) | {"name": "fresh"}, workspace=workspace, scheduler=client)
     check_same(path, fresh.open())
@@ -201,5 +201,5 @@ def test_a_kill_in_the_middle_of_an_upgrade_leaves_the_old_ledger(
         sweep.run(document(path), workspace=workspace, scheduler=client)
     monkeypatch.setattr(upgrading, "_upgrade", upgrade)
 
-    assert format_of(path) < upgrading.FORMAT
+    assert format_of(path) < FORMAT
     assert sweep.run(document(path), workspace=workspace, scheduler=client).counts == {"ok": 4}
