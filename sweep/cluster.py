@@ -329,7 +329,7 @@ def _wait_for_workers(client: Client) -> None:
         msg = (
             f"The cluster has no workers after {WAIT_SECONDS} s. "
             "A sweep waits for ever without them. Start some, or wait for those that it starts "
-            "on demand; then run it again."
+            "on demand. A service then goes on by itself; give `modesweep run` again."
         )
         raise UnreachableError(msg) from None
 

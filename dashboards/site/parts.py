@@ -22,8 +22,9 @@ from bokeh.models import LayoutDOM
 
 from dashboards import theme
 
-MOST_REMEMBERED = 512
-"""Versions of parts that changes can be told from."""
+MOST_REMEMBERED = 8 * 2**20
+"""Characters of the versions of parts that changes can be told from: the table of a hundred sweeps
+is there some thirty times."""
 MOST_CHANGES = 0.5
 """Of a column, beyond which it is sent whole."""
 _DRAWING = threading.Lock()
@@ -37,10 +38,14 @@ class Part(ABC):
 
     id: str
 
-    @property
     @abstractmethod
+    def content(self) -> str:
+        """Give all that tells one state of the part from another."""
+
+    @property
     def version(self) -> str:
-        """Tells one state of the part from another."""
+        """Names this state of the part."""
+        return digest(self.content())
 
     @abstractmethod
     def whole(self, *, dark: bool) -> dict[str, Any]:
@@ -62,10 +67,9 @@ class Words(Part):
     id: str
     html: str
 
-    @property
-    def version(self) -> str:
-        """Tells one state of the part from another."""
-        return digest(self.html)
+    def content(self) -> str:
+        """Give the HTML."""
+        return self.html
 
     def whole(self, *, dark: bool) -> dict[str, Any]:
         """Give everything."""
@@ -80,10 +84,9 @@ class Rows(Part):
     rows: Mapping[str, str]
     """By a key that stays."""
 
-    @property
-    def version(self) -> str:
-        """Tells one state of the part from another."""
-        return digest(json.dumps(list(self.rows.items())))
+    def content(self) -> str:
+        """Give all rows with their keys."""
+        return json.dumps(list(self.rows.items()))
 
     def whole(self, *, dark: bool) -> dict[str, Any]:
         """Give everything."""
@@ -116,10 +119,9 @@ class Figure(Part):
     key: str
     sources: Mapping[str, Columns] = field(default_factory=dict)
 
-    @property
-    def version(self) -> str:
-        """Tells one state of the part from another."""
-        return f"{digest(self.key)}-{digest(json.dumps(_plain(self.sources)))}"
+    def content(self) -> str:
+        """Give the key and all columns."""
+        return json.dumps([self.key, _plain(self.sources)])
 
     def whole(self, *, dark: bool) -> dict[str, Any]:
         """Give the whole picture."""
@@ -185,23 +187,31 @@ class Memory:
     """The latest versions of parts, so that changes can be told."""
 
     def __init__(self) -> None:
-        self._parts: OrderedDict[tuple[str, str], Part] = OrderedDict()
+        self._parts: OrderedDict[tuple[str, str], tuple[Part, int]] = OrderedDict()
+        self._size = 0
         self._lock = threading.Lock()
 
     def answer(self, part: Part, known: str | None, *, dark: bool) -> dict[str, Any] | None:
         """Give what a browser that knows a version lacks; None if it lacks nothing."""
-        version = part.version
+        content = part.content()
+        version = digest(content)
         with self._lock:
-            before = self._parts.get((part.id, known)) if known else None
+            before, _ = self._parts.get((part.id, known or ""), (None, 0))
             if (kept := part.kept()) is not None:
-                self._parts[part.id, version] = kept
-                self._parts.move_to_end((part.id, version))
-            while len(self._parts) > MOST_REMEMBERED:
-                self._parts.popitem(last=False)
+                self._keep((part.id, version), kept, len(content))
         if known == version:
             return None
         told = part.whole(dark=dark) if before is None else part.since(before, dark=dark)
         return {"id": part.id, "version": version, **told}
+
+    def _keep(self, name: tuple[str, str], part: Part, size: int) -> None:
+        """Keep a part as the latest; the oldest go when all together are too much."""
+        _, before = self._parts.pop(name, (part, 0))
+        self._parts[name] = part, size
+        self._size += size - before
+        while self._size > MOST_REMEMBERED and len(self._parts) > 1:
+            _, (_, gone) = self._parts.popitem(last=False)
+            self._size -= gone
 
 
 def digest_of(value: Any) -> str:
