@@ -51,11 +51,8 @@ def history(sweep: str | Path, workspace: str | Path = DEFAULT_WORKSPACE) -> His
     """
     folder = locate(sweep, workspace)
     plan = stored_plan(folder)
-    ledger = Ledger(folder)
-    try:
+    with Ledger(folder) as ledger:
         rows = sorted(ledger.blocks(), key=lambda row: row.finished)
-    finally:
-        ledger.close()
     state = SweepState(plan)
     own = state.main_region
     finished = _over_points(plan, own, _finished(own, rows))

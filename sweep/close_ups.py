@@ -102,13 +102,10 @@ def failed_alike(
     plan = stored_plan(folder)
     found = np.zeros(plan.sweep.shape, dtype=bool)
     dims = plan.dims_of(plan.model.stage(group.stage))
-    ledger = Ledger(folder)
-    try:
+    with Ledger(folder) as ledger:
         for error in ledger.errors((group.stage, group.kind, group.message)):
             at = dict(zip(dims, error.place, strict=True))
             found[tuple(at.get(d, slice(None)) for d in range(found.ndim))] = True
-    finally:
-        ledger.close()
     return in_order_of_open(found, plan, folder)
 
 
@@ -129,14 +126,11 @@ def failures_at(
     folder = locate(sweep, workspace)
     plan = stored_plan(folder)
     index = index_of(plan, point)
-    ledger = Ledger(folder)
-    try:
+    with Ledger(folder) as ledger:
         return [
             failed_point(folder, plan, error) for error in ledger.errors()
             if error.place == tuple(index[d] for d in plan.dims_of(plan.model.stage(error.stage)))
         ]  # fmt: skip
-    finally:
-        ledger.close()
 
 
 def log_lines(

@@ -72,12 +72,9 @@ def explain(
     folder = locate(sweep, workspace)
     plan = stored_plan(folder)
     index = index_of(plan, point)
-    ledger = Ledger(folder)
-    try:
+    with Ledger(folder) as ledger:
         teller = _Teller(plan, folder, ledger, index)
         return teller.explanation()
-    finally:
-        ledger.close()
 
 
 def index_of(plan: Plan, point: Mapping[str, Any]) -> tuple[int, ...]:

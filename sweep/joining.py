@@ -67,14 +67,11 @@ def union(
         plan = beginning.create(Plan(joined), folder)
     owner = Ownership(folder)
     try:
-        ledger = Ledger(folder, writable=True)
-        try:
+        with Ledger(folder, writable=True) as ledger:
             driver = Driver(plan, folder, ledger, owner, Silent())
             _Union(driver, sources).fill()
             driver.stop()
             return Result(name, folder, joined.outputs, driver.state.counts())
-        finally:
-            ledger.close()
     finally:
         owner.release()
 
@@ -87,11 +84,8 @@ class _Source:
         self.plan = stored_plan(folder)
         self.revision = frozen_plan(folder)["revision"]
         self.store = BlockWriter(folder)
-        ledger = Ledger(folder)
-        try:
+        with Ledger(folder) as ledger:
             self.state = SweepState.of(self.plan, ledger)
-        finally:
-            ledger.close()
 
     def done(self, region: Region) -> NDArray[np.bool_]:
         """Say which instances have a result in all of their pieces."""

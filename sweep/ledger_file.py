@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote
 
 from sweep.filesystem import is_network
@@ -57,6 +57,12 @@ class LedgerFile:
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
 
     def fact(self, name: str) -> Any:
         """Read a noted fact, or None."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, fields, replace
 from importlib import import_module
 from pathlib import Path
@@ -156,7 +155,7 @@ def _at_a_glance(folder: Path, *, newest: bool) -> tuple[dict[str, Any], Any] | 
     """Read the summary of a ledger, and what is noted of the run, if that tells the truth."""
     if extension_folder(folder).exists():
         return None
-    with closing(LedgerFile(folder)) as ledger:
+    with LedgerFile(folder) as ledger:
         if ledger.format < FORMAT:
             return None
         told = ledger.summary(newest=newest)

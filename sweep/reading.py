@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -99,7 +98,7 @@ def stored_plan(folder: Path) -> Plan:
 def folded(folder: Path) -> tuple[dict[str, Any], Any]:
     """Say how far a sweep is by all rows of its ledger, and what is noted of its run."""
     locate(folder)  # an extension that was decided belongs to it
-    with closing(Ledger(folder)) as ledger:
+    with Ledger(folder) as ledger:
         return SweepState.of(stored_plan(folder), ledger).summary(), ledger.fact("run")
 
 
@@ -108,7 +107,7 @@ def stored_bytes(folder: Path) -> int:
     here = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     if told(folder) is None:
         return here
-    with closing(Ledger(folder)) as ledger:
+    with Ledger(folder) as ledger:
         sizes = {name: size for row in ledger.blocks() for name, (size, _) in row.files.items()}
     return here + sum(size for name, size in sizes.items() if name.startswith(DATA))
 
@@ -132,11 +131,8 @@ def errors(sweep: str | Path, workspace: str | Path = DEFAULT_WORKSPACE) -> list
     """
     folder = locate(sweep, workspace)
     plan = stored_plan(folder)
-    ledger = Ledger(folder)
-    try:
+    with Ledger(folder) as ledger:
         return [failed_point(folder, plan, error) for error in ledger.errors()]
-    finally:
-        ledger.close()
 
 
 @dataclass(frozen=True)
@@ -170,8 +166,7 @@ def failures(
     """
     folder = locate(sweep, workspace)
     plan = stored_plan(folder)
-    ledger = Ledger(folder)
-    try:
+    with Ledger(folder) as ledger:
         return [
             FailureGroup(
                 stage, kind, message, count,
@@ -180,8 +175,6 @@ def failures(
             )
             for stage, kind, message, count in ledger.error_groups(most_groups)
         ]  # fmt: skip
-    finally:
-        ledger.close()
 
 
 def failed_point(folder: Path, plan: Plan, error: PointError) -> FailedPoint:

@@ -239,11 +239,8 @@ def owned(folder: Path, *, take_over: bool = False) -> Iterator[tuple[Ownership,
     owner = Ownership(folder, take_over=take_over)
     try:
         complete_own(folder)
-        ledger = Ledger(folder, writable=True)
-        try:
+        with Ledger(folder, writable=True) as ledger:
             yield owner, ledger
-        finally:
-            ledger.close()
     finally:
         owner.release()
 

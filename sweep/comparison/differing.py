@@ -164,11 +164,8 @@ class _Side:
         self.folder = folder
         self.plan = stored_plan(folder)
         self.stored = StoredValues(folder, self.plan)
-        ledger = Ledger(folder)
-        try:
+        with Ledger(folder) as ledger:
             self.state = SweepState.of(self.plan, ledger)
-        finally:
-            ledger.close()
         self.status = self.state.arrays()["status"]
         self.wanted = int((self.status != STATUS.index("skipped")).sum())
 

@@ -135,14 +135,11 @@ def verify(
         raise InputError(msg)
     folder = locate(sweep, workspace)
     plan = stored_plan(folder)
-    ledger = Ledger(folder)
-    try:
+    with Ledger(folder) as ledger:
         status = SweepState.of(plan, ledger).arrays()["status"]
         has = np.isin(status, (OK, UNSTABLE))
         places = _drawn(has, sample, seed)
         check = check_files(folder, plan, ledger, has)
-    finally:
-        ledger.close()
     work = _Work(folder, plan, check, tolerance)
     work.run(places, cores() if workers is None else workers, told)
     attributes = work.stored.attributes
@@ -175,11 +172,8 @@ def repair(found: Verification) -> int:
         for damaged in found.check.damaged:
             if damaged.beside:  # a kept result is made again when it is not there
                 (found.path / damaged.name).unlink(missing_ok=True)
-        ledger = Ledger(found.path, writable=True)
-        try:
+        with Ledger(found.path, writable=True) as ledger:
             ledger.forget(found.damaged)
-        finally:
-            ledger.close()
     finally:
         owner.release()
     return len(found.damaged)

@@ -98,13 +98,10 @@ def source_of(sweep: str | Path, workspace: str | Path, *, incomplete: bool) -> 
     _check_ended(found, incomplete=incomplete)
     folder = locate(found.path, workspace)
     plan, mark = stored_plan(folder), _mark(folder)
-    ledger = Ledger(folder)
-    try:
+    with Ledger(folder) as ledger:
         state = SweepState.of(plan, ledger)
         attributes = stored_attributes(folder)
         kernels = {row.kernel for row in ledger.blocks()} - {""}
-    finally:
-        ledger.close()
     return Source(
         folder, plan, found.counts, attributes,
         tuple(sorted(kernels)) or (str(attributes["blas"]),), state.arrays(), mark,
@@ -112,11 +109,8 @@ def source_of(sweep: str | Path, workspace: str | Path, *, incomplete: bool) -> 
 
 
 def _mark(folder: Path) -> tuple[Any, bytes]:
-    ledger = Ledger(folder)
-    try:
+    with Ledger(folder) as ledger:
         return ledger.fact("commits"), plan_file(folder).read_bytes()
-    finally:
-        ledger.close()
 
 
 def _check_ended(found: Status, *, incomplete: bool) -> None:
@@ -268,15 +262,12 @@ def chunks(source: Source) -> Iterator[tuple[str, bytes]]:
     ------
     DeviationError : a chunk is not what its block wrote
     """
-    ledger = Ledger(source.folder)
-    try:
+    with Ledger(source.folder) as ledger:
         for row in ledger.blocks():
             for name, (size, checksum) in row.files.items():
                 if name.startswith(f"{DATA}/"):
                     key = name.removeprefix(f"{DATA}/")
                     yield key, _checked(source, key, size, checksum)
-    finally:
-        ledger.close()
 
 
 def _checked(source: Source, key: str, size: int, checksum: int) -> bytes:

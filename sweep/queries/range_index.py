@@ -13,7 +13,6 @@ import math
 import sqlite3
 import struct
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -184,7 +183,7 @@ def stored_tables(folder: Path, wanted: Mapping[str, Shape]) -> dict[str, RangeT
     found = {}
     try:
         plan = stored_plan(folder)
-        with closing(Ledger(folder)) as ledger:
+        with Ledger(folder) as ledger:
             for name, array in plan.arrays.items():
                 if wanted.get(name) == (array.dims, array.shape):
                     region = plan.regions[array.region]
