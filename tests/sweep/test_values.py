@@ -15,10 +15,9 @@ from sweep.values import (
     as_text,
     byte_count,
     canonical,
-    readable_bytes,
-    readable_seconds,
     seconds,
 )
+from sweep.words import readable_bytes, readable_seconds
 
 SLAB, CHAIN = get("slab").parameters, get("chain").parameters
 finite = st.floats(allow_nan=False, allow_infinity=False)
