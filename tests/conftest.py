@@ -1,6 +1,7 @@
 """One thread of linear algebra, and models of another package for all who sweep them."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -41,8 +42,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Say whether this is the quick form."""
+    """Say whether this is the quick form; hear Ctrl-C, so that what is started here does, too.
+
+    Whatever a shell starts in the background ignores it, and so do the processes below.
+    """
     effort.LONG = "not long" not in config.option.markexpr
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
