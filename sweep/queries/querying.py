@@ -14,6 +14,8 @@ import pandas as pd
 import xarray
 from numpy.typing import NDArray
 
+from models import registry
+from models.errors import ModelInputError
 from models.units import FREQUENCY_UNITS
 from sweep.expressions.language import Expression, ExpressionError, check_names, parse
 from sweep.layout import DEFAULT_WORKSPACE, fill_of
@@ -68,11 +70,25 @@ def open_dataset(
 def stored_dataset(
     sweep: str | Path, workspace: str | Path = DEFAULT_WORKSPACE, *, live: bool = False
 ) -> xarray.Dataset:
-    """Open the results of a sweep in the order in which they are stored."""
+    """Open the results of a sweep with all values in the order in which they are stored."""
     folder = locate(sweep, workspace)
-    return xarray.open_dataset(
+    dataset = xarray.open_dataset(
         readable(folder), engine="zarr", consolidated=False, chunks=None, cache=not live
     )
+    return dataset[_as_listed(dataset)]
+
+
+def _as_listed(dataset: xarray.Dataset) -> list[str]:
+    """Name the variables as their model lists them, then what the ledger knows of points.
+
+    Zarr lists the arrays of a group in the order in which they happen to answer.
+    """
+    try:
+        listed = list(registry.get(dataset.attrs["model"]).variables())
+    except (ModelInputError, ImportError):  # results are read without their model, too
+        listed = []
+    place = {name: i for i, name in enumerate(listed)}
+    return sorted(map(str, dataset.data_vars), key=lambda n: (place.get(n, len(place)), n))
 
 
 def sorting(dataset: xarray.Dataset) -> dict[str, NDArray[np.intp]]:

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import dask
 import numpy as np
 import pytest
 import xarray
@@ -63,6 +64,13 @@ def workspace(tmp_path_factory: pytest.TempPathFactory, client: Client) -> Path:
         sweep.run(content, workspace=folder, scheduler=client)
     sweep.extend("chain", {"atoms": [4]}, workspace=folder, scheduler=client)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def read_here() -> Iterator[None]:
+    """Have stock xarray read in this process, not by a cluster of tests before."""
+    with dask.config.set(scheduler="synchronous"):
+        yield
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from distributed import Client
 from pandas.testing import assert_frame_equal
 
 import sweep
+from models import registry
 from sweep.queries import querying
 
 pytestmark = pytest.mark.usefixtures("plugin")
@@ -68,6 +69,20 @@ def places(workspace: Path, name: str, *variables: str) -> pd.DataFrame:
     own = [d for n in sorted(variables, key=lambda n: -data[n].ndim) for d in data[n].dims]
     order = [*(a for a in axes if a in own), *dict.fromkeys(d for d in own if d not in axes)]
     return data.to_dataframe(dim_order=order).reset_index()
+
+
+def test_variables_stand_as_their_model_lists_them(
+    stores: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = sweep.open("chain", stores)
+    listed = [name for name in registry.get("chain").variables() if name in data]
+    ledger = ["attempts", "seconds", "status"]
+
+    assert list(data.data_vars) == [*listed, *ledger]
+
+    monkeypatch.setattr(registry, "_entries", dict)  # results are read without their model, too
+    registry._made.cache_clear()
+    assert list(sweep.open("chain", stores).data_vars) == sorted([*listed, *ledger])
 
 
 # --- conditions -----------------------------------------------------------------------------
