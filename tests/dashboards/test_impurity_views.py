@@ -368,7 +368,11 @@ def test_any_axes_are_drawn_on_white_and_on_dark(view: Any, axes: dict[str, Any]
 
 
 @pytest.mark.parametrize("view", VIEWS, ids=lambda v: v.name)
-@pytest.mark.parametrize("asked", [{}, {"line": "depth"}, {"x": "depth", "line": "mass_ratio"}])
+@pytest.mark.parametrize(
+    "asked",
+    [{}, pytest.param({"line": "depth"}, marks=pytest.mark.long),
+     pytest.param({"x": "depth", "line": "mass_ratio"}, marks=pytest.mark.long)],
+)  # fmt: skip
 def test_pictures_of_large_sweeps_stay_small(view: Any, asked: dict[str, str]) -> None:
     axes = {"depth": np.arange(40), "mass_ratio": np.linspace(0.1, 3, 60)}
     names = [

@@ -195,8 +195,10 @@ def thick() -> Results:
 
 
 @pytest.mark.parametrize(
-    ("colour", "compare"), [("kind", "no"), ("weight", "yes"), ("normal", "no"), ("parity", "no")]
-)
+    ("colour", "compare"),
+    [("weight", "yes"),
+     *(pytest.param(c, "no", marks=pytest.mark.long) for c in ("kind", "normal", "parity"))],
+)  # fmt: skip
 def test_pictures_of_very_thick_slabs_stay_small(thick: Results, colour: str, compare: str) -> None:
     view = DispersionView()
     _, modes = looked(view, thick, colour=colour, compare=compare)

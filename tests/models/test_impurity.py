@@ -269,7 +269,9 @@ def test_resonances_of_a_heavy_impurity(key: str) -> None:
         assert_allclose(width, expected["fwhm_estimate"], rtol=0.1)
 
 
-@pytest.mark.parametrize("site", ["surface_layer1", "layer2", "bulk"])
+@pytest.mark.parametrize(
+    "site", [pytest.param("surface_layer1", marks=pytest.mark.long), "layer2", "bulk"]
+)
 @pytest.mark.parametrize("ratio", [0.2, 3.0])
 def test_states_move_out_of_the_bands_into_localised_modes(site: str, ratio: float) -> None:
     point = {"depth": DEPTH[site], "mass_ratio": ratio, **MESH}

@@ -166,6 +166,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(workspace: Path, tmp_path: Path)
     assert bytes_of(workspace / "slow") == results(plain / "results" / "slow")
 
 
+@pytest.mark.long
 def test_a_store_that_refuses_stops_a_run_and_harms_nothing(
     workspace: Path, s3: S3, tmp_path: Path
 ) -> None:
@@ -241,6 +242,7 @@ def test_doctor_looks_at_the_store(workspace: Path, s3: S3) -> None:
     assert home(workspace).listed() == []
 
 
+@pytest.mark.long
 def test_commands_that_read_need_no_object_store_for_the_ledger(workspace: Path, s3: S3) -> None:
     sweep.run(document("chains", "chain", **CHAINS), workspace=workspace, workers=1)
     s3.refuse(403)
