@@ -22,7 +22,7 @@ from sweep.layout import (
     find,
     plan_file,
     sweeps_in,
-)  # fmt: skip
+)
 from sweep.ledger_file import LedgerFile
 from sweep.owning import is_owned
 from sweep.problems import MachineError, StoreError, UnreachableError
@@ -138,6 +138,8 @@ def status(sweep: str | Path, workspace: str | Path = DEFAULT_WORKSPACE) -> Stat
     if (waiting := _not_begun(sweep, Path(workspace))) is not None:
         return waiting
     folder = find(sweep, workspace)
+    if extension_folder(folder).exists():
+        import_module("sweep.locating").complete(folder)
     running = is_owned(folder)
     # while it runs, the summary is a second old at most
     told, began = _at_a_glance(folder, newest=not running) or _from_all_rows(folder)
@@ -153,8 +155,6 @@ def status(sweep: str | Path, workspace: str | Path = DEFAULT_WORKSPACE) -> Stat
 
 def _at_a_glance(folder: Path, *, newest: bool) -> tuple[dict[str, Any], Any] | None:
     """Read the summary of a ledger, and what is noted of the run, if that tells the truth."""
-    if extension_folder(folder).exists():
-        return None
     with LedgerFile(folder) as ledger:
         if ledger.format < FORMAT:
             return None

@@ -97,7 +97,6 @@ def stored_plan(folder: Path) -> Plan:
 
 def folded(folder: Path) -> tuple[dict[str, Any], Any]:
     """Say how far a sweep is by all rows of its ledger, and what is noted of its run."""
-    locate(folder)  # an extension that was decided belongs to it
     with Ledger(folder) as ledger:
         return SweepState.of(stored_plan(folder), ledger).summary(), ledger.fact("run")
 
